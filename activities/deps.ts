@@ -1,16 +1,24 @@
-import type { BaseStore } from '@langchain/langgraph-checkpoint';
 import type { ConversationContext } from '../conversations/index.js';
 import type { DeliveryStore, Egress } from '../egress/index.js';
+import type { StepEnd, ThreadReads } from '../executors/index.js';
 import { serviceCaller, type Caller, type Origin } from '../protocol/index.js';
-import type { GraphSource } from '../steps/index.js';
 import type { EventLog } from '../streams/index.js';
-import type { HeadStore, InjectionStore, SaverStore, StateCache, ThreadStore } from '../threads/index.js';
+import type { HeadStore, SaverStore, ThreadStore } from '../threads/index.js';
+import type { StepTask } from '../workflows/contract.js';
+
+/** Runs the code of graphs in other processes. */
+export interface Executors extends ThreadReads {
+  /**
+   * Runs one attempt of a step. Resolves when all code of the attempt has stopped. `alone`: no other
+   * step runs in the same process. `signal`: the attempt is given up.
+   */
+  runStep(task: StepTask, attempt: number, options: { alone: boolean; signal: AbortSignal }): Promise<StepEnd>;
+}
 
 /** Dependencies of activities. The composition root of a worker makes them. */
 export interface ActivityDependencies {
   threads: ThreadStore;
   heads: HeadStore;
-  injections: InjectionStore;
   savers: SaverStore;
   events: EventLog;
   /**
@@ -18,29 +26,13 @@ export interface ActivityDependencies {
    * run call these use cases.
    */
   conversations: ConversationContext;
-  project: GraphSource;
-  cache: StateCache;
+  /** The processes that run the code of graphs. */
+  executors: Executors;
   /** Webhook bodies that wait to be sent, and the HTTP client that sends them. */
   deliveries: DeliveryStore;
   egress: Egress;
   /** Secrets with which the worker signs webhooks. */
   webhookSecrets: readonly string[];
-  /**
-   * Creates the URL to which a client posts feedback on a run, for one feedback key. Absent without
-   * LangSmith.
-   */
-  feedbackAddress?: (runId: string, key: string) => Promise<string>;
-  /** Aborted when the worker stops. A running step then ends after its current superstep. */
-  drain: AbortSignal;
-  /**
-   * Whether the workflow history contains previews of the questions that interrupts ask. Temporal's
-   * Web UI shows these previews.
-   */
-  showsQuestions: boolean;
-  /**
-   * Opens LangGraph's long-term store on behalf of a caller. The graph of a run uses this store.
-   */
-  openStore?: (caller: Caller) => BaseStore;
 }
 
 /**

@@ -1,58 +1,10 @@
 import { Context } from '@temporalio/activity';
-import { isDatabaseError } from '../database/index.js';
-import {
-  CONTROL_EVENTS,
-  encodeFence,
-  endOf,
-  errorCode,
-  type Caller,
-  type EndedData,
-  type Fence,
-  type Run,
-  type ThreadStatus,
-  ifFound,
-} from '../protocol/index.js';
-import { describeThread } from '../steps/index.js';
-import type { RunLog } from '../streams/index.js';
-import type { RunEnd, ThreadStore } from '../threads/index.js';
+import { endRunRecords, keepWebhook } from '../executors/index.js';
+import { encodeFence, errorCode, ifFound, type Fence, type Run, type ThreadStatus } from '../protocol/index.js';
+import type { RunEnd } from '../threads/index.js';
 import type { EndRunTask, Standing } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 import { fenceFailure } from './failures.js';
-import { keepWebhook } from './webhook.js';
-
-/**
- * Ends a run's record, then appends the run's last event, so that a reader of the event finds the
- * record ended. If the record has already ended with another status, the event gets that status.
- * Resolves to the offset of the last event. Errors: `fence_lost` if another attempt has taken over
- * the run.
- */
-export async function endRunRecords(
-  threads: ThreadStore,
-  caller: Caller,
-  threadId: string,
-  end: RunEnd,
-  log: RunLog,
-): Promise<number> {
-  const own: EndedData = {
-    run_id: end.runId,
-    status: end.status,
-    ...(end.error !== undefined && { error: end.error }),
-  };
-  const [, isOwn] = await Promise.all([log.flush(), threads.endRun(caller, threadId, end)]);
-  if (isOwn) return appendEnd(log, own);
-  const run = await ifFound(threads.getRun(caller, threadId, end.runId, { admittedOnly: false }));
-  return appendEnd(log, (run && endOf(run)) ?? own);
-}
-
-/**
- * Appends the last events of a run: the event `error` if the run failed, then the event that marks
- * the end of the run. Returns the offset of this last event.
- */
-export function appendEnd(log: RunLog, data: EndedData): Promise<number> {
-  if (data.error !== undefined) log.append({ ns: '', event: 'error', data: JSON.stringify(data.error) });
-  log.append({ ns: '', event: CONTROL_EVENTS.ended, data: JSON.stringify(data) });
-  return log.flush();
-}
 
 /**
  * Returns the activity that ends a run which was cancelled or failed permanently. Idempotent by run
@@ -60,7 +12,7 @@ export function appendEnd(log: RunLog, data: EndedData): Promise<number> {
  * A step of the run that is still working has a lower fence, so it cannot commit any more.
  */
 export function createEndRun(dependencies: ActivityDependencies) {
-  const { heads, savers } = dependencies;
+  const { deliveries, executors, heads, savers } = dependencies;
 
   return async (task: EndRunTask): Promise<Standing> => {
     const fence = encodeFence({ run: task.ordinal, step: task.step, attempt: Context.current().info.attempt });
@@ -86,7 +38,7 @@ export function createEndRun(dependencies: ActivityDependencies) {
     if (run === undefined) return { cursor: { head, tail }, threadStatus: thread.status, interrupts: thread.questions };
     const log = dependencies.events.open(caller, { threadId, runId, fence, tail });
     try {
-      await keepWebhook(dependencies, caller, run, task);
+      await keepWebhook({ deliveries, readValues: (ended) => executors.values(ended) }, caller, run, task);
       const ended: RunEnd = {
         runId,
         fence,
@@ -113,28 +65,8 @@ export function createEndRun(dependencies: ActivityDependencies) {
    */
   async function standing(task: EndRunTask, run: Run | undefined) {
     if (run === undefined) return { status: 'idle' as ThreadStatus, interrupts: {}, questions: [] };
-    const { next, ...open } = await describe(run);
+    const { next, ...open } = await executors.describe(run);
     const waiting: ThreadStatus = next.length > 0 ? 'interrupted' : 'idle';
     return { ...open, status: task.status === 'error' ? ('error' as ThreadStatus) : waiting };
-  }
-
-  /**
-   * Returns the nodes that the graph would execute next, and the open questions of the run's
-   * thread. Returns none if the graph cannot be loaded or its state cannot be read, because this
-   * may be the reason why the run ended. Throws errors of the database, so that Temporal retries
-   * the activity.
-   */
-  async function describe(run: Run): ReturnType<typeof describeThread> {
-    const nothing = { next: [], interrupts: {}, questions: [] };
-    const graph = await dependencies.project.load(run.graphId, run.request.config).catch(() => undefined);
-    if (graph === undefined) return nothing;
-    try {
-      const saver = await savers.openReader(workerCaller(run.tenant, run.createdBy), run.threadId);
-      const { showsQuestions } = dependencies;
-      return await describeThread(graph, saver, run.threadId, { showsQuestions });
-    } catch (error) {
-      if (isDatabaseError(error)) throw error;
-      return nothing;
-    }
   }
 }

@@ -5,9 +5,10 @@
 export { SHIPPED_PROJECT } from './graph-module.js';
 export { TENANT_KEY } from './outbox.js';
 export { importFromLibrary } from './library-version.js';
-export { loadProject } from './project.js';
-export type { AgentProject, FactoryConfig, FactoryRuntime, LoadProjectOptions } from './project.js';
+export { loadProject, readProject } from './project.js';
+export type { AgentProject, FactoryConfig, FactoryRuntime, LoadProjectOptions, ReadProject } from './project.js';
 export type { GraphEntry } from './project-file.js';
 export type { CorsSettings, HttpSettings, ModuleExport, ProjectSettings } from './project-settings.js';
+export { copyGraph } from './graph-value.js';
 export type { LoadedGraph } from './graph-value.js';
 export type { GraphLog, GraphLogLevel } from './graph-logger.js';

@@ -8,19 +8,7 @@ import { readProjectFile, type GraphEntry, type ProjectFile } from './project-fi
 import type { ModuleExport, ProjectSettings } from './project-settings.js';
 
 /** A loaded `langgraph.json`, with its graphs. */
-export interface AgentProject {
-  /** Absolute path of the project file. */
-  path: string;
-  graphs: GraphEntry[];
-  /** The settings that are about the server and not about the graphs. */
-  settings: ProjectSettings;
-  /** The variables that this process got from the project's `env`. */
-  environment: NodeJS.Dict<string>;
-  /**
-   * Warnings about the project: fields without effect, an old LangGraph, a missing `env` file.
-   * Logged at start-up.
-   */
-  warnings: string[];
+export interface AgentProject extends ReadProject {
   /**
    * Imports an export that the project file names, and returns it. `field` is the setting that
    * names the export, for error messages. Errors: `invalid_argument` if the module cannot be
@@ -35,6 +23,22 @@ export interface AgentProject {
    * factory throws; `invalid_argument` if the factory returns no graph.
    */
   load(graphId: string, config?: FactoryConfig | ConfigReader, runtime?: FactoryRuntime): Promise<LoadedGraph>;
+}
+
+/** What a `langgraph.json` says. None of the project's code is needed to know it. */
+export interface ReadProject {
+  /** Absolute path of the project file. */
+  path: string;
+  graphs: GraphEntry[];
+  /** The settings that are about the server and not about the graphs. */
+  settings: ProjectSettings;
+  /** The variables that this process got from the project's `env`. */
+  environment: NodeJS.Dict<string>;
+  /**
+   * Warnings about the project: fields without effect, an old LangGraph, a missing `env` file.
+   * Logged at start-up.
+   */
+  warnings: string[];
 }
 
 export interface FactoryConfig {
@@ -53,6 +57,8 @@ export type FactoryRuntime =
   | { accessContext: 'assistants.read' | 'threads.read' | 'threads.update'; executionRuntime: null };
 
 export interface LoadProjectOptions {
+  /** The only graph to load. Default: all graphs of the project. */
+  graphId?: string;
   /**
    * Values that are added to `config.configurable` in each call of a graph factory. In this way a
    * worker passes the outbox to the hiring assistant. The config of a run never contains these
@@ -79,16 +85,11 @@ const DEFAULT_RUNTIME: FactoryRuntime = { accessContext: 'assistants.read', exec
  */
 export async function loadProject(configPath: string, options: LoadProjectOptions = {}): Promise<AgentProject> {
   const project = await readProjectFile(configPath);
-  const { environment, warnings: unread } = await applyProjectEnvironment(project);
-  const warnings = [...project.warnings, ...(await checkLibrary(project)), ...unread];
+  const read = await describeProject(project);
   offerLogger(options.log);
-  const sources = await loadSources(project);
+  const sources = await loadSources(project, options.graphId);
   return {
-    path: project.path,
-    graphs: project.graphs,
-    settings: project.settings,
-    environment,
-    warnings,
+    ...read,
     importExport: (field, wanted) => importExport(field, wanted, project.folder),
     async load(graphId, config, runtime = DEFAULT_RUNTIME) {
       const source = sources.get(graphId);
@@ -106,12 +107,27 @@ export async function loadProject(configPath: string, options: LoadProjectOption
   };
 }
 
-async function loadSources(project: ProjectFile): Promise<Map<string, LoadedSource>> {
+/**
+ * Reads a project without importing its code. `configPath` is as for {@link loadProject}. Sets the
+ * project's environment variables. Errors: `not_found`, `invalid_argument`, `unsupported`.
+ */
+export async function readProject(configPath: string): Promise<ReadProject> {
+  return describeProject(await readProjectFile(configPath));
+}
+
+async function describeProject(project: ProjectFile): Promise<ReadProject> {
+  const { environment, warnings: unread } = await applyProjectEnvironment(project);
+  const warnings = [...project.warnings, ...(await checkLibrary(project)), ...unread];
+  const { path, graphs, settings } = project;
+  return { path, graphs, settings, environment, warnings };
+}
+
+async function loadSources(project: ProjectFile, only: string | undefined): Promise<Map<string, LoadedSource>> {
   const sources = new Map<string, LoadedSource>();
   const faults: Error[] = [];
   // The modules are imported one after the other. In parallel this would be no faster, because they
   // share imports. Their side effects happen in the order of `langgraph.json`.
-  for (const entry of project.graphs) {
+  for (const entry of project.graphs.filter(({ graphId }) => only === undefined || graphId === only)) {
     try {
       sources.set(entry.graphId, await loadSource(entry, project.folder));
     } catch (error) {

@@ -94,6 +94,19 @@ export interface WorkerConfig {
   showsQuestions: boolean;
 }
 
+/** Limits of executors, the processes that run the code of graphs. */
+export interface ExecutorConfig {
+  /** Number of steps in an executor from which on another executor is started for its graph. */
+  stepsPerExecutor: number;
+  /** Maximum size of the JavaScript heap of an executor, in bytes. */
+  heapBytes: number;
+  /**
+   * Time in ms that the nodes of a step get to return after the step was given up. Then their
+   * process is ended.
+   */
+  stopGraceMs: number;
+}
+
 export interface TelemetryConfig {
   /** Address of an OTLP receiver over HTTP. Absent: no telemetry is exported. */
   endpoint?: string;
@@ -144,6 +157,7 @@ export interface Config {
   mongo: MongoConfig;
   api: ApiConfig;
   worker: WorkerConfig;
+  executors: ExecutorConfig;
   /** Limits that API processes and workers both enforce. */
   limits: {
     /** Shortest interval of a new cron schedule, in seconds. */
@@ -233,6 +247,9 @@ const environmentSchema = z.object({
   COLLOQUY_MAX_CONCURRENT_STEPS: count(1).default(100),
   COLLOQUY_MAX_CACHED_WORKFLOWS: count(0).default(1_000),
   COLLOQUY_SHUTDOWN_GRACE_MS: ms.default(20_000),
+  COLLOQUY_STEPS_PER_EXECUTOR: count(1).default(DEFAULTS.executors.stepsPerExecutor),
+  COLLOQUY_EXECUTOR_MEMORY_MB: count(64).default(DEFAULTS.executors.memoryMb),
+  COLLOQUY_STOP_GRACE_MS: ms.default(DEFAULTS.executors.stopGraceMs),
   COLLOQUY_STATE_CACHE_BYTES: count(0).default(DEFAULTS.stateCacheBytes),
   COLLOQUY_SHOW_QUESTIONS: yesOrNo.optional(),
   COLLOQUY_HEALTH_PORT: port.optional(),
@@ -333,6 +350,11 @@ function toConfig(env: Environment, faults: string[]): Config {
       acceptsStudio: env.COLLOQUY_STUDIO_AUTH ?? false,
       testMode: env.COLLOQUY_TEST_MODE ?? false,
       readsSchemas: env.COLLOQUY_READ_SCHEMAS ?? false,
+    },
+    executors: {
+      stepsPerExecutor: env.COLLOQUY_STEPS_PER_EXECUTOR,
+      heapBytes: env.COLLOQUY_EXECUTOR_MEMORY_MB * 2 ** 20,
+      stopGraceMs: env.COLLOQUY_STOP_GRACE_MS,
     },
     worker: {
       maxConcurrentSteps: env.COLLOQUY_MAX_CONCURRENT_STEPS,

@@ -127,6 +127,8 @@ export interface Run {
   /** Idempotency key of the request that created the run. */
   key?: string;
   error?: RunError;
+  /** Whether the run was executing when its process crashed. It is then tried again alone. */
+  isSuspect?: boolean;
   /**
    * Offset of the last event before the run's first event. Set when the run's first step starts.
    */

@@ -8,7 +8,6 @@ export { classifyFailure, describeError } from './failure.js';
 export type { StepFailure } from './failure.js';
 export { defaultAnswerOf } from './progress.js';
 export { uncommittedRanges, writtenMessageIds } from './recovery.js';
-export { runStep } from './run-step.js';
 export { createStateAccess, describeThread, readValues } from './state.js';
 export type {
   GraphDescriptions,
@@ -25,4 +24,5 @@ export type {
   ThreadTask,
   WireCheckpoint,
 } from './ports.js';
+export { Turn } from './turn.js';
 export { toWireText } from './wire.js';

@@ -2,6 +2,7 @@ import type { BaseStore } from '@langchain/langgraph-checkpoint';
 import type {
   Caller,
   CheckpointRef,
+  Fence,
   Head,
   Interrupt,
   InterruptsByTask,
@@ -201,6 +202,8 @@ export interface StepContext {
    * the attempt, so it commits nothing after a later attempt has taken over.
    */
   openSaver: (hooks: SaverHooks) => StepSaver;
+  /** Fence of this attempt. A saver that was opened in an earlier step continues with it. */
+  fence: Fence;
   log: RunLog;
   /** When this signal fires, the graph and its model call stop at once. */
   signal: AbortSignal;

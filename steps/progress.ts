@@ -25,11 +25,10 @@ export interface QuestionOptions {
  * this from the graph's `tasks` and `checkpoints` events.
  */
 export class StepProgress {
-  /** Names of the finished nodes, in order, each with the names of the tools that it ran. */
-  readonly finished: string[] = [];
   readonly interrupts: InterruptsByTask = {};
   /** Whether the graph stopped at a question or a breakpoint. */
   interrupted = false;
+  readonly #finished: string[] = [];
   readonly #graph: LoadedGraph;
   readonly #showsQuestions: boolean;
   readonly #running = new Map<string, RunningTask>();
@@ -58,10 +57,26 @@ export class StepProgress {
     return this.#dueIn('');
   }
 
+  /**
+   * Returns the names of the nodes that have finished since the last call, in order. If a node ran
+   * tools, their names follow.
+   */
+  takeFinished(): string[] {
+    return this.#finished.splice(0);
+  }
+
   observe(ns: string, mode: string, payload: unknown): void {
     if (mode === 'checkpoints') this.#checkpoint(ns, payload as Json);
     else if (mode === 'tasks') this.#task(ns, payload as Json);
     else if (mode === 'values' && ns === '' && isObject(payload) && '__interrupt__' in payload) this.interrupted = true;
+  }
+
+  /** Returns whether no task runs beside the graph with namespace `ns`. */
+  isAlone(ns: string): boolean {
+    return [...this.#running].every(([id, task]) => {
+      const inside = childNamespace(task);
+      return ns === inside || `${ns}|`.startsWith(`${inside}:${id}|`);
+    });
   }
 
   /**
@@ -98,7 +113,7 @@ export class StepProgress {
       if (ns === '') this.interrupts[id] = interrupts;
       for (const one of interrupts) this.#ask(name, one);
     } else if (payload.error === undefined || payload.error === null) {
-      this.finished.push(describeNode(name, payload.result));
+      this.#finished.push(describeNode(name, payload.result));
     }
   }
 

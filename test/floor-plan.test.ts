@@ -31,9 +31,16 @@ const ROOMS: Record<string, { imports: string[]; types?: string[] }> = {
   egress: { imports: [...WORDS, 'telemetry', 'database'] },
   agents: { imports: [...WORDS, 'telemetry'], types: ['memory', 'skills'] },
   steps: { imports: [...WORDS, 'telemetry', 'agents'], types: ['threads', 'streams', 'memory', 'skills'] },
+  executors: {
+    imports: [...WORDS, 'telemetry', 'database', 'agents', 'steps'],
+    types: ['workflows/contract', ...STORES],
+  },
   conversations: { imports: [...WORDS, 'telemetry', 'workflows/contract'], types: ['steps', ...STORES] },
   activities: {
-    imports: [...WORDS, 'telemetry', 'database', 'workflows/contract', 'steps', 'conversations', ...STORES],
+    imports: [
+      ...[...WORDS, 'telemetry', 'database', 'workflows/contract'],
+      ...['steps', 'executors', 'conversations', ...STORES],
+    ],
   },
   'memory-jobs': {
     imports: [...WORDS, 'telemetry', 'agents', 'memory', 'streams', 'memory-jobs/contract'],

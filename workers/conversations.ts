@@ -1,5 +1,4 @@
 import { Client, type ClientOptions } from '@temporalio/client';
-import type { AgentProject } from '../agents/index.js';
 import type { Config } from '../config/index.js';
 import {
   completeConversations,
@@ -12,7 +11,7 @@ import {
 } from '../conversations/index.js';
 import { guarded } from '../policy/index.js';
 import type { Authorize } from '../protocol/index.js';
-import { openGraphs, openStates } from './graphs.js';
+import type { OpenExecutors } from './executors.js';
 import { CONVERSATION_RULES, SCHEDULE_RULES } from './port-rules.js';
 import type { Stores } from './stores.js';
 
@@ -44,15 +43,15 @@ const TIMEOUT_MS = 5_000;
 export function composeConversations(
   config: Config,
   stores: Stores,
-  project: AgentProject,
+  { states, graphs }: Pick<OpenExecutors, 'states' | 'graphs'>,
   client: Pick<ClientOptions, 'connection' | 'interceptors'>,
 ): ConversationContext {
   const { namespace, taskQueue } = config.temporal;
   const temporal = { client: new Client({ ...client, namespace }), taskQueue, timeoutMs: TIMEOUT_MS };
   return completeConversations({
     ...stores,
-    states: openStates(stores, project),
-    graphs: openGraphs(stores, { project }),
+    states,
+    graphs,
     ...openConversations({ ...temporal, settings: config.conversation }, stores.authorize),
     options: config.limits,
   });

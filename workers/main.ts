@@ -5,29 +5,23 @@ import type { Duration } from '@temporalio/common';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities/index.js';
-import { SHIPPED_PROJECT, loadProject } from '../agents/index.js';
-import { OUTBOX_KEY } from '../agents/outbox.js';
-import type { AgentProject } from '../agents/index.js';
+import { SHIPPED_PROJECT, readProject, type ReadProject } from '../agents/index.js';
 import { assistantDefaultsOf } from '../config/index.js';
 import type { Config } from '../config/index.js';
 import { createEgress } from '../egress/index.js';
-import { GraphStore } from '../memory/index.js';
-import type { ItemStore } from '../memory/index.js';
 import { ColloquyError, serviceCaller } from '../protocol/index.js';
-import type { Caller } from '../protocol/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
-import { StateCache, withDefaultTtl } from '../threads/index.js';
+import { withDefaultTtl } from '../threads/index.js';
 import { startHealth } from './health.js';
 import { composeConversations } from './conversations.js';
-import { feedbackAddresses } from './feedback.js';
-import { openItems } from './items.js';
+import { openExecutors, type OpenExecutors } from './executors.js';
 import { openStores } from './stores.js';
 import type { Stores } from './stores.js';
 import { connectTemporal, ensureSearchAttributes, temporalOptions } from './temporal.js';
 
 export interface RunningWorker {
-  project: AgentProject;
+  project: ReadProject;
   /**
    * Stops the worker. Waits until each running step has reached its next commit. Temporal's worker
    * cancels a step that needs longer than `shutdownGraceMs`. Idempotent.
@@ -85,13 +79,11 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
     closers.push(() => tracing.stop());
     const opened = await openStores(config);
     closers.push(() => opened.close());
-    const project = await loadProject(config.projectPath ?? SHIPPED_PROJECT, {
-      provide: { [OUTBOX_KEY]: opened.outbox },
-    });
+    const project = await readProject(config.projectPath ?? SHIPPED_PROJECT);
     const stores = { ...opened, threads: withDefaultTtl(opened.threads, project.settings.threadTtl) };
     for (const warning of project.warnings) logger.warn(warning);
-    const items = await openItems(stores, project);
-    await prepareTemporal(config);
+    const [executors] = await Promise.all([openExecutors(config, stores, project, logger), prepareTemporal(config)]);
+    closers.push(() => executors.pool.stop());
     const defaults = { ...config.assistants, ...assistantDefaultsOf(project.environment) };
     const graphs = project.graphs.map((graph) => ({ ...graph, ...defaults[graph.graphId] }));
     await stores.assistants.registerGraphs(serviceCaller(config.tenant, 'worker'), graphs);
@@ -100,8 +92,7 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
     closers.push(() => health.close());
     const connection = await connectNative(config);
     closers.push(() => connection.close());
-    const drain = new AbortController();
-    const conversations = composeConversations(config, stores, project, {
+    const conversations = composeConversations(config, stores, executors, {
       connection,
       interceptors: { workflow: tracing.client },
     });
@@ -109,7 +100,7 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
       ...workerOptions(config, overrides),
       connection,
       activities: createActivities({
-        ...activityDependencies(config, { ...stores, items }, project, drain.signal),
+        ...activityDependencies(config, stores, executors),
         conversations,
       }),
       interceptors: { activity: tracing.activity },
@@ -120,7 +111,7 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
     logger.info(`serving ${project.graphs.map((graph) => graph.graphId).join(', ')}`, {
       task_queue: config.temporal.taskQueue,
     });
-    return { project, ...handle(worker, running, drain, close) };
+    return { project, ...handle(worker, running, executors.pool, close) };
   } catch (error) {
     await close();
     throw error;
@@ -130,14 +121,14 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
 function handle(
   worker: Worker,
   running: Promise<void>,
-  drain: AbortController,
+  pool: OpenExecutors['pool'],
   close: () => Promise<void>,
 ): Omit<RunningWorker, 'project'> {
   let stopping: Promise<void> | undefined;
   const failed = running.then(() => new Promise<never>(() => {}));
   failed.catch(() => {});
   const end = async () => {
-    drain.abort();
+    pool.drain();
     if (worker.getState() === 'RUNNING') worker.shutdown();
     await running.catch(() => {});
     await close();
@@ -175,22 +166,10 @@ function workflowSource(bundlePath: string | undefined): Pick<WorkerOptions, 'wo
   return { workflowsPath: fileURLToPath(new URL('../workflows/index.js', import.meta.url)) };
 }
 
-function activityDependencies(
-  config: Config,
-  stores: Stores & { items: ItemStore },
-  project: AgentProject,
-  drain: AbortSignal,
-) {
-  const { heads, injections, savers, threads, events, deliveries, items } = stores;
-  const openStore = (caller: Caller) => new GraphStore(items, caller);
-  const cache = new StateCache(config.worker.stateCacheBytes);
-  const egress = createEgress(config.egress);
+function activityDependencies(config: Config, stores: Stores, { executors }: OpenExecutors) {
+  const { heads, savers, threads, events, deliveries } = stores;
   const { webhookSecrets } = config.egress;
-  const { showsQuestions } = config.worker;
-  const feedbackAddress = feedbackAddresses(config.langsmith, project.environment);
-  const stored = { heads, injections, savers, threads, events, deliveries, openStore };
-  const created = { ...(feedbackAddress && { feedbackAddress }), project, cache, drain };
-  return { ...stored, ...created, egress, webhookSecrets, showsQuestions };
+  return { heads, savers, threads, events, deliveries, executors, egress: createEgress(config.egress), webhookSecrets };
 }
 
 async function prepareTemporal(config: Config): Promise<void> {

@@ -4,9 +4,11 @@ import { Annotation, StateGraph } from '@langchain/langgraph';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { workerCaller, type ActivityDependencies } from '../../activities/deps.js';
+import { LRUCache } from 'lru-cache';
+import { workerCaller, type ActivityDependencies, type Executors } from '../../activities/deps.js';
 import { createRunStep } from '../../activities/run-step.js';
-import { CONTROL_EVENTS, DEFAULT_STEP_OPTIONS } from '../../protocol/index.js';
+import { PausedTurns, StepAttempt, type AttemptDependencies } from '../../executors/index.js';
+import { CONTROL_EVENTS, DEFAULT_STEP_OPTIONS, type Run } from '../../protocol/index.js';
 import { StateCache, type ThreadStore } from '../../threads/index.js';
 import type { StepOutcome } from '../../workflows/contract.js';
 import { openStores, type Stores } from '../../workers/stores.js';
@@ -91,10 +93,15 @@ describe('attempts of a step', () => {
       cache: new StateCache(1_000_000),
       drain: new AbortController().signal,
       showsQuestions: false,
-    } as unknown as ActivityDependencies;
+      stopGraceMs: 1_000,
+    } as unknown as AttemptDependencies;
+    const shared = { runs: new LRUCache<string, Run>({ max: 10 }), turns: new PausedTurns() };
+    const executors: Pick<Executors, 'runStep'> = {
+      runStep: (task, attempt, { signal }) => new StepAttempt(dependencies, shared, task, attempt, signal).execute(),
+    };
     const environment = new MockActivityEnvironment({ attempt }, { logger: new DefaultLogger('ERROR') });
     const task = { ...run, tenant: TENANT, graphId: 'greeter', ordinal: 1, step: 1, joinQuickStepsMs: 60_000 };
-    const ran: Promise<StepOutcome> = environment.run(createRunStep(dependencies), {
+    const ran: Promise<StepOutcome> = environment.run(createRunStep({ ...dependencies, executors } as unknown as ActivityDependencies), {
       ...task,
       options: DEFAULT_STEP_OPTIONS,
     });

@@ -3,8 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { createDeliverWebhook, keepWebhook } from '../../activities/webhook.js';
+import { createDeliverWebhook } from '../../activities/webhook.js';
 import { workerCaller, type ActivityDependencies } from '../../activities/deps.js';
+import { createThreadReads, keepWebhook, type AttemptDependencies } from '../../executors/index.js';
 import { createEgress } from '../../egress/index.js';
 import type { Run } from '../../protocol/index.js';
 import { openStores, type Stores } from '../../workers/stores.js';
@@ -123,7 +124,8 @@ describe('the delivery of a webhook', () => {
       createdAt: now,
       updatedAt: now,
     };
-    const dependencies = { ...stores, project } as unknown as ActivityDependencies;
+    const reads = createThreadReads({ ...stores, project, showsQuestions: false } as unknown as AttemptDependencies);
+    const dependencies = { ...stores, readValues: (ended: Run) => reads.values(ended) };
     await keepWebhook(dependencies, CALLER, run, { status: 'success' });
     expect(await deliver(runId)).toBe(true);
     expect(JSON.parse(receiver.received[0]?.body ?? '')).toMatchObject({

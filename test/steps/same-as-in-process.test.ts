@@ -13,7 +13,7 @@ import {
 } from '../../protocol/index.js';
 import { Narrator } from '../../steps/narrator.js';
 import { StepProgress } from '../../steps/progress.js';
-import { runStep, toWireText } from '../../steps/index.js';
+import { Turn, toWireText, type StepContext } from '../../steps/index.js';
 import type { LoggedEvent } from '../../streams/event-batch.js';
 import type { NewEvent } from '../../streams/index.js';
 import { LargeTexts } from '../../streams/large-texts.js';
@@ -142,12 +142,17 @@ async function inProcess(scenario: Scenario, modes: StreamMode[], subgraphs: boo
   return { turns, state: normalize(JSON.stringify(values)) };
 }
 
+/**
+ * Runs the scenario in steps. `staysPaused`: between two steps the graph is paused in memory, as in
+ * a process that goes on. Otherwise each step starts the graph from its checkpoint, as after a
+ * restart of the process.
+ */
 async function stepped(
   scenario: Scenario,
   modes: StreamMode[],
   subgraphs: boolean,
-  joinQuickStepsMs: number,
-): Promise<Transcript & { steps: number[]; references: number }> {
+  { joinQuickStepsMs, staysPaused }: { joinQuickStepsMs: number; staysPaused: boolean },
+): Promise<Transcript & { steps: number[]; references: number; pauses: number }> {
   const graph = scenario.graph();
   const threadId = randomUUID();
   const normalize = createNormalizer();
@@ -156,6 +161,7 @@ async function stepped(
   const turns: TurnResult[] = [];
   const steps: number[] = [];
   let references = 0;
+  let pauses = 0;
   for (const [index, turn] of scenario.turns.entries()) {
     const command = turn.answers ? { resume: turn.answers(await openQuestions(graph, saver, threadId)) } : turn.command;
     const run: Run = {
@@ -181,33 +187,31 @@ async function stepped(
     const turnResult: TurnResult = { events: [] };
     // Each step gets a new `StateCache`, so each step reads its state from the database.
     let count = 0;
+    let ongoing: Turn | undefined;
     try {
       for (let status = 'continue'; status === 'continue'; ) {
         count += 1;
         const cursor = { head: await heads.readHead(TENANT, threadId), tail: log.events.length };
         const fence = encodeFence({ run: index + 1, step: count, attempt: 1 });
-        const report = await runStep(
-          graph,
-          { run, ordinal: index + 1, attempt: 1, joinQuickStepsMs, options: DEFAULT_STEP_OPTIONS },
-          {
-            openSaver: (hooks) =>
-              new StepSaver({
-                client,
-                db,
-                tenant: TENANT,
-                threadId,
-                runId: run.runId,
-                fence,
-                cache: new StateCache(),
-                ...cursor,
-                ...hooks,
-              }),
-            log,
-            signal: new AbortController().signal,
-            drain: new AbortController().signal,
-          },
-        );
+        const request = { run, ordinal: index + 1, attempt: 1, joinQuickStepsMs, options: DEFAULT_STEP_OPTIONS };
+        const context: StepContext = {
+          openSaver: (hooks) =>
+            new StepSaver({
+              ...{ client, db, tenant: TENANT, threadId, runId: run.runId, fence, cache: new StateCache() },
+              ...cursor,
+              ...hooks,
+            }),
+          fence,
+          log,
+          signal: new AbortController().signal,
+          drain: new AbortController().signal,
+        };
+        ongoing ??= new Turn(graph, request, context);
+        const report = await ongoing.step(request, context);
         status = report.status;
+        if (status === 'continue') pauses += Number(ongoing.isPaused);
+        if (!staysPaused) await ongoing.abandon();
+        if (!ongoing.isPaused) ongoing = undefined;
       }
     } catch (error) {
       turnResult.error = (error as Error).message;
@@ -220,7 +224,7 @@ async function stepped(
     turns.push(turnResult);
   }
   const { values } = await graph.getState({ configurable: { thread_id: threadId, __pregel_checkpointer: saver } });
-  return { turns, state: normalize(JSON.stringify(values)), steps, references };
+  return { turns, state: normalize(JSON.stringify(values)), steps, references, pauses };
 }
 
 /**
@@ -296,13 +300,18 @@ describe.each(SCENARIOS)('$name', (scenario) => {
         scenario.turns.forEach((turn, i) =>
           turn.error ? expect(failures[i]).toMatch(turn.error) : expect(failures[i]).toBeNull(),
         );
-        const compareJoined = async (joinQuickStepsMs: number) => {
-          const { steps, references, ...actual } = await stepped(scenario, modes, subgraphs, joinQuickStepsMs);
+        const compareSteps = async (how: { joinQuickStepsMs: number; staysPaused: boolean }) => {
+          const { steps, references, pauses, ...actual } = await stepped(scenario, modes, subgraphs, how);
           expectSame(actual, expected, scenario);
           if (modes.includes('values')) expect(references > 0).toBe(scenario.long ?? false);
-          if (joinQuickStepsMs > 0) expect(steps).toEqual(scenario.turns.map(() => 1));
+          expect(pauses > 0).toBe(steps.some((count) => count > 1));
+          if (how.joinQuickStepsMs > 0) expect(steps).toEqual(scenario.turns.map(() => 1));
         };
-        await Promise.all([0, 60_000].map(compareJoined));
+        await Promise.all([
+          compareSteps({ joinQuickStepsMs: 0, staysPaused: true }),
+          compareSteps({ joinQuickStepsMs: 0, staysPaused: false }),
+          compareSteps({ joinQuickStepsMs: 60_000, staysPaused: true }),
+        ]);
       };
       await Promise.all([false, true].map(compare));
     },
@@ -333,10 +342,10 @@ describe('a superstep of a graph', () => {
   };
 
   it('ends its step if the superstep took longer than the limit', async () => {
-    expect((await stepped(scenario, ['values'], false, LIMIT_MS)).steps).toEqual([3]);
+    expect((await stepped(scenario, ['values'], false, { joinQuickStepsMs: LIMIT_MS, staysPaused: true })).steps).toEqual([3]);
   });
 
   it('is followed by the next superstep in the same step if the first superstep was quicker than the limit', async () => {
-    expect((await stepped(scenario, ['values'], false, 60_000)).steps).toEqual([1]);
+    expect((await stepped(scenario, ['values'], false, { joinQuickStepsMs: 60_000, staysPaused: true })).steps).toEqual([1]);
   });
 });

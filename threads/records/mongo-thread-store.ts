@@ -182,6 +182,10 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
       return runs.countFailure(caller, threadId, runId, failed);
     },
 
+    async markSuspect(caller, threadId, runId, fence) {
+      await runs.markSuspect(caller, threadId, runId, fence);
+    },
+
     async removeRun(caller, threadId, runId) {
       await runs.remove(caller, threadId, runId);
     },

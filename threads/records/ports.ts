@@ -81,7 +81,7 @@ export interface ThreadQuery extends ThreadFilter {
 
 export type NewRun = Omit<
   Run,
-  'tenant' | 'status' | 'createdAt' | 'updatedAt' | 'startedAt' | 'afterSeq' | 'error' | 'cancelReason'
+  'tenant' | 'status' | 'createdAt' | 'updatedAt' | 'startedAt' | 'afterSeq' | 'error' | 'isSuspect' | 'cancelReason'
 > & {
   /**
    * Set if the record stores an injection: a message for the active run. If the active run succeeds
@@ -269,6 +269,11 @@ export interface ThreadStore {
    * Errors: `not_found`; `fence_lost` if an attempt with a higher fence has taken the run over.
    */
   countFailure(caller: Caller, threadId: string, runId: string, failed: FailedAttempt): Promise<number>;
+  /**
+   * Marks a run that was executing when its process crashed. `fence` is that of the attempt. Does
+   * nothing if the run is gone, or if an attempt with a higher fence has taken it over. Idempotent.
+   */
+  markSuspect(caller: Caller, threadId: string, runId: string, fence: Fence): Promise<void>;
   /** Removes the record of a run that was rolled back. Idempotent. */
   removeRun(caller: Caller, threadId: string, runId: string): Promise<void>;
 }

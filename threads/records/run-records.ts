@@ -46,6 +46,7 @@ export interface RunDocument {
   active?: true;
   /** Number of failed attempts, by the name of the superstep. */
   failures: Record<string, number>;
+  isSuspect?: boolean;
   /**
    * When MongoDB's TTL index removes this record. Set in two cases: the run is not admitted
    * yet (lists do not show it), or the record is of an injected message that a step has taken.
@@ -236,6 +237,11 @@ export class RunRecords {
     return 1;
   }
 
+  async markSuspect(caller: Caller, threadId: string, runId: string, fence: Fence): Promise<void> {
+    const key = runKey(caller.tenant, threadId, runId);
+    await this.#runs.updateOne({ _id: key, fence: notAbove(fence) }, { $set: { isSuspect: true } });
+  }
+
   async remove(caller: Caller, threadId: string, runId: string): Promise<void> {
     await this.#runs.deleteOne({ _id: runKey(caller.tenant, threadId, runId) });
   }
@@ -311,6 +317,7 @@ function asRun(document: RunDocument): Run {
     ...(document.createdBy === undefined ? {} : { createdBy: document.createdBy }),
     ...(key === undefined ? {} : { key }),
     ...(error === undefined ? {} : { error }),
+    ...(document.isSuspect && { isSuspect: true }),
     ...(afterSeq === undefined ? {} : { afterSeq }),
     ...(document.startedAt === undefined ? {} : { startedAt: document.startedAt }),
     ...(document.cancelReason === undefined ? {} : { cancelReason: document.cancelReason }),

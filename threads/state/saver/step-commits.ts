@@ -52,11 +52,13 @@ export class StepCommits {
   #timerDue = Infinity;
   #failure: { error: unknown } | undefined;
   #steeredRun: string | undefined;
+  #fence: Fence;
 
   constructor(options: StepCommitsOptions) {
     this.#options = options;
     this.#heads = { ...options.head.heads };
     this.#rev = options.head.rev;
+    this.#fence = options.fence;
     this.#tail = options.tail;
   }
 
@@ -65,7 +67,7 @@ export class StepCommits {
    * committed yet. Its revision is that of the last commit.
    */
   get head(): Head {
-    return { rev: this.#rev, fence: this.#options.fence, heads: { ...this.#heads } };
+    return { rev: this.#rev, fence: this.#fence, heads: { ...this.#heads } };
   }
 
   headOf(ns: string): NamespaceHead | undefined {
@@ -78,6 +80,11 @@ export class StepCommits {
    */
   get steeredRun(): string | undefined {
     return this.#steeredRun;
+  }
+
+  /** Continues with the fence of the next step of the same run. */
+  advance(fence: Fence): void {
+    this.#fence = fence;
   }
 
   add(put: PendingPut): void {
@@ -132,7 +139,7 @@ export class StepCommits {
       await Promise.all(puts.flatMap(({ early }) => early ?? []));
       this.#tail = (await beforeHead) ?? this.#tail;
       for (const moved of Object.values(heads)) if (moved !== null) moved.tail = this.#tail;
-      return { heads, fence: this.#options.fence, rev: this.#rev };
+      return { heads, fence: this.#fence, rev: this.#rev };
     };
     const { state, threadId, takeInjections, onCommitted } = this.#options;
     try {

@@ -153,6 +153,12 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     });
   }
 
+  /**
+   * If true, everything that the graph puts is dropped. Set while a paused graph is ended: what it
+   * puts then is about nodes that have not started.
+   */
+  isIgnoring = false;
+
   get head(): Head {
     return this.#commits.head;
   }
@@ -163,6 +169,11 @@ export class StepSaver extends BaseCheckpointSaver<string> {
    */
   get isSteered(): boolean {
     return this.#commits.steeredRun === this.#options.runId;
+  }
+
+  /** Continues with the next step of the same run, which has a higher fence. */
+  advance(fence: Fence): void {
+    this.#commits.advance(fence);
   }
 
   /**
@@ -218,6 +229,7 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     newVersions: ChannelVersions,
   ): Promise<RunnableConfig> {
     const { threadId, ns } = addressOf(config);
+    if (this.isIgnoring) return configOf(threadId, ns, checkpoint.id);
     const step = metadata.step ?? 0;
     const injected = ns === '' ? this.#injecting.splice(0) : [];
     const heads = {
@@ -253,6 +265,7 @@ export class StepSaver extends BaseCheckpointSaver<string> {
     taskId: string,
     taskPath = '',
   ): Promise<void> {
+    if (this.isIgnoring) return;
     const { threadId, ns, checkpointId = '' } = addressOf(config);
     if (taskId !== NULL_TASK_ID && !taskPath.endsWith(START)) this.#worked.add(ns);
     const group = this.#writeGroup(threadId, ns, checkpointId);

@@ -1,8 +1,7 @@
-import { log as logger } from '@temporalio/activity';
 import type { Run } from '../protocol/index.js';
 import { describeError } from '../steps/index.js';
 import type { RunLog } from '../streams/index.js';
-import type { ActivityDependencies } from './deps.js';
+import type { AttemptDependencies } from './ports.js';
 
 /**
  * Appends an event with one URL for each feedback key of the run. Clients post feedback on the run
@@ -10,7 +9,7 @@ import type { ActivityDependencies } from './deps.js';
  * The reason is logged, and the run goes on.
  */
 export async function appendFeedback(
-  { feedbackAddress }: Pick<ActivityDependencies, 'feedbackAddress'>,
+  { feedbackAddress, warn }: Pick<AttemptDependencies, 'feedbackAddress' | 'warn'>,
   { runId, request }: Run,
   log: RunLog,
 ): Promise<void> {
@@ -21,7 +20,7 @@ export async function appendFeedback(
         if (feedbackAddress === undefined) throw new Error('LANGSMITH_API_KEY is not set');
         return [[key, await feedbackAddress(runId, key)]] as const;
       } catch (error) {
-        logger.warn(`run ${runId} has no address for feedback ${key}: ${describeError(error).message}`);
+        warn(`run ${runId} has no address for feedback ${key}: ${describeError(error).message}`);
         return [];
       }
     }),

@@ -1,0 +1,209 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import type { Duplex } from 'node:stream';
+import { Channel } from './channel.js';
+import type { FromExecutor, ToExecutor } from './messages.js';
+import { fromPlainError } from './plain-error.js';
+import { StderrTail } from './stderr-tail.js';
+
+const PING_MS = 1_000;
+/** An executor that has not answered a ping for so long is blocked, in ms. */
+const BLOCKED_MS = 2_500;
+/** How long the last output of an executor that has exited is awaited, in ms. */
+const LAST_OUTPUT_MS = 500;
+/** File descriptor of the channel in the child process. */
+export const CHANNEL_FD = 3;
+
+export interface ExecutorStart {
+  /** Path of the program. */
+  program: string;
+  /** Options of Node.js. */
+  nodeOptions: string[];
+  config: unknown;
+  graphId?: string;
+}
+
+/** How an executor has ended. */
+export interface Ending {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  /** The last lines that it has written to stderr. */
+  stderr: string;
+}
+
+/** Thrown by a call whose executor has ended before it answered. */
+export class ExecutorEnded extends Error {
+  override readonly name = 'ExecutorEnded';
+
+  constructor(
+    readonly ending: Ending,
+    /**
+     * `blamed`: the call was alone in the executor, or its code has thrown the exception that nobody
+     * caught. `suspect`: other calls ran beside it. `stopped`: the executor was killed for another
+     * reason than this call.
+     */
+    readonly role: 'blamed' | 'suspect' | 'stopped',
+  ) {
+    super(`the executor has ended: ${describeEnding(ending)}`);
+  }
+}
+
+interface Call {
+  name: string;
+  resolve: (value: unknown) => void;
+  reject: (error: Error) => void;
+}
+
+/** A child process that runs user code, as the process sees it that has started it. */
+export class ExecutorProcess {
+  /** Resolves with the data of the message `ready`. Rejects if the executor cannot start. */
+  readonly ready: Promise<unknown>;
+  readonly exited: Promise<Ending>;
+  graphId: string | undefined;
+  /** True if the executor gets no new calls, because it is about to end. */
+  isRetired = false;
+  /** Resident memory of the executor when it last answered a ping, in bytes. */
+  rss = 0;
+  /** Time of the last call, in ms of `performance.now()`. */
+  lastUsed = performance.now();
+  readonly #child: ChildProcess;
+  readonly #channel: Channel<ToExecutor, FromExecutor>;
+  readonly #calls = new Map<number, Call>();
+  readonly #stderr: StderrTail;
+  #lastId = 0;
+  #lastPong = performance.now();
+  #wasKilled = false;
+
+  constructor({ program, nodeOptions, config, graphId }: ExecutorStart) {
+    this.graphId = graphId;
+    this.#child = spawn(process.execPath, [...nodeOptions, program], {
+      // The executor leads a process group, so that it can be ended with its child processes.
+      detached: true,
+      stdio: ['ignore', 'inherit', 'pipe', 'pipe'],
+    });
+    this.#stderr = new StderrTail(this.#child.stderr);
+    let settle = { resolve: (_ready: unknown) => {}, reject: (_error: Error) => {} };
+    this.ready = new Promise((resolve, reject) => (settle = { resolve, reject }));
+    this.ready.catch(() => undefined);
+    this.exited = new Promise((resolve) => {
+      this.#child.once('error', (error) => resolve({ code: null, signal: null, stderr: error.message }));
+      this.#child.once('exit', (code, signal) => {
+        // Ends child processes of nodes that are left in the process group. One that has left the
+        // group may keep stderr open.
+        this.#signal();
+        const end = () => resolve({ code, signal, stderr: this.#stderr.text });
+        this.#child.once('close', end);
+        setTimeout(end, LAST_OUTPUT_MS);
+      });
+    });
+    this.#channel = new Channel(
+      this.#child.stdio[CHANNEL_FD] as unknown as Duplex,
+      (message) => this.#receive(message, settle),
+      // Without its channel an executor is of no use. Its code may have closed it.
+      () => this.#signal(),
+    );
+    const pings = setInterval(() => this.#channel.send({ ping: performance.now() }), PING_MS);
+    void this.exited.then((ending) => {
+      clearInterval(pings);
+      settle.reject(new ExecutorEnded(ending, 'blamed'));
+      this.#endCalls(ending);
+    });
+    this.#channel.send({ start: { config, ...(graphId !== undefined && { graphId }) } });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Number of calls that are running. */
+  get load(): number {
+    return this.#calls.size;
+  }
+
+  /** Whether the executor does not answer, because its code does not return to the event loop. */
+  get isBlocked(): boolean {
+    return performance.now() - this.#lastPong > BLOCKED_MS;
+  }
+
+  get hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  /** Calls a handler in the executor. The returned `abort` asks the call to end early. */
+  call(name: string, args: unknown[]): { result: Promise<unknown>; abort: () => void } {
+    const id = (this.#lastId += 1);
+    this.lastUsed = performance.now();
+    const result = new Promise<unknown>((resolve, reject) => this.#calls.set(id, { name, resolve, reject }));
+    this.#channel.send({ id, call: name, args });
+    return { result, abort: () => this.#channel.send({ abort: id }) };
+  }
+
+  /** Asks all steps to end after their current superstep. */
+  drain(): void {
+    this.#channel.send({ drain: true });
+  }
+
+  /** Ends the executor and its child processes now. Resolves when it has ended. */
+  async kill(): Promise<void> {
+    this.isRetired = true;
+    this.#wasKilled = true;
+    this.#signal();
+    await this.exited;
+  }
+
+  #signal(): void {
+    const { pid } = this.#child;
+    if (pid === undefined) return;
+    try {
+      process.kill(-pid, 'SIGKILL');
+    } catch {
+      // The group has ended already.
+    }
+  }
+
+  #receive(
+    message: FromExecutor,
+    settle: { resolve: (ready: unknown) => void; reject: (error: Error) => void },
+  ): void {
+    this.#lastPong = performance.now();
+    if ('pong' in message) this.rss = message.rss;
+    else if ('ready' in message) settle.resolve(message.ready);
+    else if ('failedToStart' in message) settle.reject(fromPlainError(message.failedToStart));
+    else if ('uncaught' in message) this.#uncaught(message);
+    else this.#settle(message);
+  }
+
+  #settle(message: { id: number; value: unknown } | { id: number; error: Parameters<typeof fromPlainError>[0] }): void {
+    const call = this.#calls.get(message.id);
+    this.#calls.delete(message.id);
+    this.lastUsed = performance.now();
+    if ('error' in message) call?.reject(fromPlainError(message.error));
+    else call?.resolve(message.value);
+  }
+
+  /**
+   * Handles an exception that nobody has caught. After it the state of the executor is unknown, so
+   * it gets no new calls. The call whose code has thrown it ends at once, and may be tried again.
+   */
+  #uncaught({ uncaught, id }: { uncaught: string; id?: number }): void {
+    this.isRetired = true;
+    const [only] = this.#calls.size === 1 ? this.#calls.keys() : [];
+    const culprit = id ?? only;
+    const call = culprit === undefined ? undefined : this.#calls.get(culprit);
+    if (culprit === undefined || call === undefined) return;
+    this.#calls.delete(culprit);
+    call.reject(new ExecutorEnded({ code: 1, signal: null, stderr: uncaught }, 'blamed'));
+    this.#channel.send({ abort: culprit });
+  }
+
+  #endCalls(ending: Ending): void {
+    const calls = [...this.#calls.values()];
+    this.#calls.clear();
+    const role = this.#wasKilled ? 'stopped' : calls.length === 1 ? 'blamed' : 'suspect';
+    for (const call of calls) call.reject(new ExecutorEnded(ending, role));
+  }
+}
+
+/** Returns `exit code 1` or `signal SIGKILL`. */
+export function describeEnding({ code, signal }: Pick<Ending, 'code' | 'signal'>): string {
+  return signal === null ? `exit code ${code}` : `signal ${signal}`;
+}

@@ -1,0 +1,92 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Duplex } from 'node:stream';
+import { Channel } from './channel.js';
+import type { FromExecutor, ToExecutor } from './messages.js';
+import { toPlainError } from './plain-error.js';
+
+/** What an executor does for one kind of call. `signal` fires when the call is to end early. */
+export type Handler = (args: unknown[], signal: AbortSignal) => Promise<unknown>;
+
+export interface ExecutorService {
+  handlers: Record<string, Handler>;
+  /**
+   * Returns what a call works for, such as the id of a run. Later calls may continue code that an
+   * earlier call for the same has started. Absent: each call works for itself.
+   */
+  subjectOf?: (call: string, args: unknown[]) => string | undefined;
+  /** Sent with the message `ready`. */
+  ready: unknown;
+}
+
+interface ServeOptions {
+  stream: Duplex;
+  /** Loads the project. Called with the first message. */
+  start: (message: { config: unknown; graphId?: string }, drain: AbortSignal) => Promise<ExecutorService>;
+  /** Called when the process that started this one is gone. */
+  closed: () => void;
+}
+
+/** Answers the calls of the process that started this executor. */
+export function serveCalls({ stream, start, closed }: ServeOptions): void {
+  const drain = new AbortController();
+  const calls = new Map<number, AbortController>();
+  /** The last call for each subject. */
+  const lastCalls = new Map<string, number>();
+  const subjects = new AsyncLocalStorage<string>();
+  let service: ExecutorService | undefined;
+  const channel = new Channel<FromExecutor, ToExecutor>(stream, receive, closed);
+
+  function receive(message: ToExecutor): void {
+    if ('ping' in message) channel.send({ pong: message.ping, rss: process.memoryUsage.rss() });
+    else if ('start' in message) void begin(message.start);
+    else if ('abort' in message) calls.get(message.abort)?.abort(new DOMException('given up', 'AbortError'));
+    else if ('drain' in message) drain.abort();
+    else void answer(message);
+  }
+
+  async function begin(message: { config: unknown; graphId?: string }): Promise<void> {
+    try {
+      service = await start(message, drain.signal);
+      channel.send({ ready: service.ready });
+    } catch (error) {
+      channel.send({ failedToStart: toPlainError(error) });
+    }
+  }
+
+  async function answer({ id, call, args }: { id: number; call: string; args: unknown[] }): Promise<void> {
+    const abort = new AbortController();
+    const subject = service?.subjectOf?.(call, args) ?? `call ${id}`;
+    calls.set(id, abort);
+    lastCalls.set(subject, id);
+    try {
+      const handler = service?.handlers[call];
+      if (handler === undefined) throw new Error(`an executor has no call ${call}`);
+      // The storage says whose code has thrown an exception that nobody catches.
+      channel.send({ id, value: await subjects.run(subject, () => handler(args, abort.signal)) });
+    } catch (error) {
+      channel.send({ id, error: toPlainError(error) });
+    } finally {
+      calls.delete(id);
+      if (lastCalls.get(subject) === id) lastCalls.delete(subject);
+    }
+  }
+
+  process.on('uncaughtException', (error) => {
+    const text = textOf(error);
+    console.error(`uncaught exception: ${text}`);
+    if (service === undefined) process.exit(1);
+    const id = lastCalls.get(subjects.getStore() ?? '');
+    channel.send({ uncaught: text, ...(id !== undefined && { id }) });
+  });
+  // LangGraph's own server only logs these too. Many libraries leave rejections unhandled that do
+  // no harm, such as those of a request that was aborted.
+  process.on('unhandledRejection', (reason) => console.error(`unhandled rejection: ${textOf(reason)}`));
+}
+
+function textOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+  } catch {
+    return 'a value that cannot be printed';
+  }
+}

@@ -1,0 +1,59 @@
+import type { LoadedGraph } from '../agents/index.js';
+import { ColloquyError } from '../protocol/index.js';
+import { nodeOptions } from './node-options.js';
+
+/** The longest delay of a timer in Node.js, in ms. With a longer delay, the timer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * Knows which nodes of a turn are running, and enforces the limits in their metadata
+ * (`metadata.temporal.startToCloseTimeout`).
+ */
+export class NodeTimes {
+  readonly #onTimeout: (error: Error) => void;
+  #running = 0;
+  #timeout: Error | undefined;
+  #whenReturned: (() => void)[] = [];
+
+  constructor(onTimeout: (error: Error) => void) {
+    this.#onTimeout = onTimeout;
+  }
+
+  get timeout(): Error | undefined {
+    return this.#timeout;
+  }
+
+  /** Called when the code of a node starts. Returns the function to call when it has returned. */
+  start(graph: LoadedGraph, node: string): () => void {
+    this.#running += 1;
+    const limitMs = nodeOptions(graph, node).startToCloseTimeoutMs;
+    const timer = limitMs === undefined ? undefined : setTimeout(() => this.#expire(node, limitMs), longest(limitMs));
+    return () => {
+      clearTimeout(timer);
+      this.#running -= 1;
+      if (this.#running === 0) for (const returned of this.#whenReturned.splice(0)) returned();
+    };
+  }
+
+  /** Resolves to true when no node runs, or to false after `graceMs`. */
+  async allReturned(graceMs: number): Promise<boolean> {
+    if (this.#running === 0) return true;
+    return new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => resolve(false), graceMs);
+      this.#whenReturned.push(() => {
+        clearTimeout(timer);
+        resolve(true);
+      });
+    });
+  }
+
+  #expire(node: string, limitMs: number): void {
+    const message = `node ${node} took longer than its timeout of ${limitMs} ms`;
+    this.#timeout ??= new ColloquyError('graph_transient', message, { errorName: 'TimeoutError' });
+    this.#onTimeout(this.#timeout);
+  }
+}
+
+function longest(ms: number): number {
+  return Math.min(ms, LONGEST_TIMER_MS);
+}

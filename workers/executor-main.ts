@@ -1,0 +1,105 @@
+/**
+ * The program of an executor: a process that runs the code of a project. The worker that starts it
+ * speaks with it over a socket pair.
+ */
+import { Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
+import { LRUCache } from 'lru-cache';
+import { loadProject, SHIPPED_PROJECT } from '../agents/index.js';
+import { OUTBOX_KEY } from '../agents/outbox.js';
+import {
+  CHANNEL_FD,
+  PausedTurns,
+  StepAttempt,
+  createThreadReads,
+  serveCalls,
+  type AttemptDependencies,
+  type ExecutorService,
+} from '../executors/index.js';
+import { GraphStore } from '../memory/index.js';
+import type { Run } from '../protocol/index.js';
+import { createGraphDescriptions, createStateAccess } from '../steps/index.js';
+import { startTracing } from '../telemetry/index.js';
+import { StateCache } from '../threads/index.js';
+import type { StepTask } from '../workflows/contract.js';
+import type { ExecutorSettings } from './executors.js';
+import { feedbackAddresses } from './feedback.js';
+import { openItems } from './items.js';
+import { lastConfigOf, openStores } from './stores.js';
+
+/** Number of records of runs that are kept between the steps of a run. */
+const RUNS_KEPT = 1_000;
+/** An executor may have this much resident memory, as a multiple of the limit of its heap. */
+const RSS_FACTOR = 2;
+
+const parent = process.ppid;
+
+serveCalls({
+  stream: new Socket({ fd: CHANNEL_FD, readable: true, writable: true }),
+  start: ({ config, graphId }, drain) => start(config as ExecutorSettings, graphId, drain),
+  closed: endGroup,
+});
+
+async function start(
+  config: ExecutorSettings,
+  graphId: string | undefined,
+  drain: AbortSignal,
+): Promise<ExecutorService> {
+  watch(config.executors.heapBytes * RSS_FACTOR);
+  await startTracing(config.telemetry);
+  const stores = await openStores(config);
+  const project = await loadProject(config.projectPath ?? SHIPPED_PROJECT, {
+    provide: { [OUTBOX_KEY]: stores.outbox },
+    ...(graphId !== undefined && { graphId }),
+  });
+  const items = await openItems(stores, project);
+  const feedbackAddress = feedbackAddresses(config.langsmith, config.environment);
+  const warn = (message: string) => console.error(message);
+  const dependencies: AttemptDependencies = {
+    ...stores,
+    project,
+    cache: new StateCache(config.worker.stateCacheBytes),
+    ...(feedbackAddress && { feedbackAddress }),
+    drain,
+    showsQuestions: config.worker.showsQuestions,
+    openStore: (caller) => new GraphStore(items, caller),
+    stopGraceMs: config.executors.stopGraceMs,
+    warn,
+  };
+  const shared = { runs: new LRUCache<string, Run>({ max: RUNS_KEPT }), turns: new PausedTurns() };
+  const ports = {
+    threads: createThreadReads(dependencies),
+    states: createStateAccess({ ...stores, project, lastConfig: lastConfigOf(stores) }),
+    graphs: createGraphDescriptions({ project, warn }),
+  };
+  return {
+    ready: {},
+    handlers: {
+      ...handlersOf(ports),
+      runStep: ([task, attempt], stop) =>
+        new StepAttempt(dependencies, shared, task as StepTask, attempt as number, stop).execute(),
+    },
+    subjectOf: (call, [task]) => (call === 'runStep' ? (task as StepTask).runId : undefined),
+  };
+}
+
+/** Returns a handler for each method of each port, named `port.method`. */
+function handlersOf(ports: Record<string, object>): ExecutorService['handlers'] {
+  const all = Object.entries(ports).flatMap(([port, methods]) =>
+    Object.entries(methods as Record<string, (...args: unknown[]) => Promise<unknown>>).map(
+      ([name, method]) => [`${port}.${name}`, (args: unknown[]) => method(...args)] as const,
+    ),
+  );
+  return Object.fromEntries(all);
+}
+
+/** Starts the thread that ends this process if its parent is gone or if it needs too much memory. */
+function watch(maxRssBytes: number): void {
+  const program = new URL('../executors/watchdog.js', import.meta.url);
+  new Worker(program, { workerData: { parent, maxRssBytes }, stdin: false }).unref();
+}
+
+/** Ends this process and the child processes of its code. */
+function endGroup(): void {
+  process.kill(-process.pid, 'SIGKILL');
+}
