@@ -60,9 +60,10 @@ export function createRunStep(dependencies: ActivityDependencies) {
     const context = Context.current();
     const stopBeating = heartbeats.start(context);
     const timeout = new AbortController();
-    const timeoutMs = Math.min(task.options.startToCloseTimeoutMs * TIMEOUT_SHARE, LONGEST_TIMER_MS);
+    const { startToCloseTimeoutMs: limitMs = Infinity } = task.options;
+    const timeoutMs = Math.min(limitMs * TIMEOUT_SHARE, LONGEST_TIMER_MS);
     const late = () => timeout.abort(new DOMException('the step takes too long', 'TimeoutError'));
-    const timer = setTimeout(late, timeoutMs).unref();
+    const timer = limitMs === Infinity ? undefined : setTimeout(late, timeoutMs).unref();
     const { signal: stop, release } = firstOf(context.cancellationSignal, timeout.signal);
     try {
       return await new StepActivity(dependencies, runs, task, context.info.attempt, stop, timeout.signal).execute();
@@ -358,7 +359,7 @@ class StepActivity {
       });
     }
     const failure = this.timeout.aborted
-      ? timeoutFailure(options.startToCloseTimeoutMs, error)
+      ? timeoutFailure(options.startToCloseTimeoutMs ?? Infinity, error)
       : classifyFailure(error);
     if (errorCode(error) === 'fence_lost') {
       throw await this.#fenceFailure(error, failure.error);

@@ -18,5 +18,5 @@ export const DEFAULTS = {
   cronMinIntervalSeconds: 60,
   stateCacheBytes: 64 * MEBIBYTE,
   eventRetentionMs: 7 * 24 * 3_600_000,
-  conversation: { queueLimit: 100, keyWindow: 500, maxTurns: 0, joinQuickStepsMs: 100 },
+  conversation: { queueLimit: 100, keyWindow: 500, maxTurns: 0, maxSteps: 0, joinQuickStepsMs: 100 },
 } as const;
