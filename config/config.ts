@@ -167,7 +167,13 @@ export interface Config {
    * Settings of new conversations. An existing conversation keeps the settings with which it was
    * started.
    */
-  conversation: { queueLimit: number; keyWindow: number; maxTurns: number; joinQuickStepsMs: number };
+  conversation: {
+    queueLimit: number;
+    keyWindow: number;
+    maxTurns: number;
+    maxSteps: number;
+    joinQuickStepsMs: number;
+  };
   retention: {
     eventsMs: number;
     /** Which checkpoints are kept. Absent: all. */
@@ -256,6 +262,7 @@ const environmentSchema = z.object({
   COLLOQUY_QUEUE_LIMIT: count(0).default(DEFAULTS.conversation.queueLimit),
   COLLOQUY_KEY_WINDOW: count(0).default(DEFAULTS.conversation.keyWindow),
   COLLOQUY_MAX_TURNS: count(0).default(DEFAULTS.conversation.maxTurns),
+  COLLOQUY_MAX_STEPS: count(0).default(DEFAULTS.conversation.maxSteps),
   COLLOQUY_JOIN_QUICK_STEPS_MS: count(0).default(DEFAULTS.conversation.joinQuickStepsMs),
   COLLOQUY_EVENT_RETENTION_MS: ms.default(DEFAULTS.eventRetentionMs),
   COLLOQUY_KEEP_CHECKPOINTS: count(1).optional(),
@@ -369,6 +376,7 @@ function toConfig(env: Environment, faults: string[]): Config {
       queueLimit: env.COLLOQUY_QUEUE_LIMIT,
       keyWindow: env.COLLOQUY_KEY_WINDOW,
       maxTurns: env.COLLOQUY_MAX_TURNS,
+      maxSteps: env.COLLOQUY_MAX_STEPS,
       joinQuickStepsMs: env.COLLOQUY_JOIN_QUICK_STEPS_MS,
     },
     retention: { eventsMs: env.COLLOQUY_EVENT_RETENTION_MS, ...present({ checkpoints: toCheckpoints(env) }) },

@@ -17,7 +17,8 @@ export interface Cursor {
  * nodes that run in this step. Durations in ms.
  */
 export interface StepOptions {
-  startToCloseTimeoutMs: number;
+  /** Time limit of one attempt. Absent: no limit. */
+  startToCloseTimeoutMs?: number;
   heartbeatTimeoutMs: number;
   /**
    * Maximum number of attempts if a node throws an error. After a failure of the infrastructure,
@@ -38,7 +39,6 @@ export interface StepOptions {
 }
 
 export const DEFAULT_STEP_OPTIONS: StepOptions = {
-  startToCloseTimeoutMs: 600_000,
   heartbeatTimeoutMs: 10_000,
   maximumAttempts: 5,
   initialIntervalMs: 1_000,

@@ -30,10 +30,11 @@ export function nodeOptions(graph: LoadedGraph, node: string, defaults = DEFAULT
   const metadata = temporalMetadata(graph, node);
   if (metadata === undefined) return defaults;
   const { retry } = metadata;
-  const ms = (field: string, value: string | number | undefined, otherwise: number) =>
+  const ms = <T>(field: string, value: string | number | undefined, otherwise: T) =>
     value === undefined ? otherwise : duration(`metadata.temporal.${field} of node ${node}`, value);
+  const limit = ms('startToCloseTimeout', metadata.startToCloseTimeout, defaults.startToCloseTimeoutMs);
   return {
-    startToCloseTimeoutMs: ms('startToCloseTimeout', metadata.startToCloseTimeout, defaults.startToCloseTimeoutMs),
+    ...(limit !== undefined && { startToCloseTimeoutMs: limit }),
     heartbeatTimeoutMs: ms('heartbeatTimeout', metadata.heartbeatTimeout, defaults.heartbeatTimeoutMs),
     maximumAttempts: retry?.maximumAttempts ?? defaults.maximumAttempts,
     initialIntervalMs: ms('retry.initialInterval', retry?.initialInterval, defaults.initialIntervalMs),
@@ -48,7 +49,8 @@ export function nodeOptions(graph: LoadedGraph, node: string, defaults = DEFAULT
 /**
  * Returns one set of activity options for nodes that run in parallel, because they run in one
  * activity. Takes the longest timeouts, the fewest attempts and the longest pauses between
- * attempts. Errors: `invalid_argument` if the nodes have different task queues.
+ * attempts. If one of the nodes has no time limit, the step has none. Errors: `invalid_argument` if
+ * the nodes have different task queues.
  */
 export function mergeOptions(all: { node: string; options: StepOptions }[]): StepOptions | undefined {
   return all.reduce<{ node: string; options: StepOptions } | undefined>((merged, one) => {
@@ -62,7 +64,7 @@ export function mergeOptions(all: { node: string; options: StepOptions }[]): Ste
     }
     const nonRetryable = [...new Set([...(a.nonRetryableErrors ?? []), ...(b.nonRetryableErrors ?? [])])];
     const options: StepOptions = {
-      startToCloseTimeoutMs: Math.max(a.startToCloseTimeoutMs, b.startToCloseTimeoutMs),
+      ...longestLimit(a, b),
       heartbeatTimeoutMs: Math.max(a.heartbeatTimeoutMs, b.heartbeatTimeoutMs),
       maximumAttempts: Math.min(a.maximumAttempts, b.maximumAttempts),
       initialIntervalMs: Math.max(a.initialIntervalMs, b.initialIntervalMs),
@@ -74,6 +76,12 @@ export function mergeOptions(all: { node: string; options: StepOptions }[]): Ste
     };
     return { node: `${merged.node}, ${one.node}`, options };
   }, undefined)?.options;
+}
+
+type TimeLimit = Pick<StepOptions, 'startToCloseTimeoutMs'>;
+
+function longestLimit({ startToCloseTimeoutMs: a }: TimeLimit, { startToCloseTimeoutMs: b }: TimeLimit): TimeLimit {
+  return a === undefined || b === undefined ? {} : { startToCloseTimeoutMs: Math.max(a, b) };
 }
 
 /**

@@ -43,6 +43,12 @@ export interface ConversationSettings {
    */
   maxTurns: number;
   /**
+   * Number of steps after which the workflow continues as new, even between two steps of one run.
+   * The workflow continues as new earlier if Temporal's server suggests it. With 0, only the
+   * suggestion of the server counts.
+   */
+  maxSteps: number;
+  /**
    * If a superstep took less than this time, in ms, the next superstep runs in the same activity.
    * 0: each superstep has its own activity.
    */
@@ -77,6 +83,8 @@ export interface CarriedState {
   /** Ordinal of the last run that was taken from the queue. */
   ordinal: number;
   turns: number;
+  /** The run that goes on in the next workflow execution. Absent between two runs. */
+  current?: CurrentRun;
   queue: QueuedRun[];
   /** Delayed runs, earliest due time first. Absent if empty. */
   delayed?: DelayedRun[];
@@ -85,6 +93,11 @@ export interface CarriedState {
   /** Ids of accepted runs, each with its idempotency key, oldest run first. */
   admitted: [runId: string, key?: string][];
   interrupts: PendingInterrupt[];
+  /**
+   * Edits of the thread's state that may close questions which the current run has not asked yet.
+   * Absent if empty.
+   */
+  edits?: EditedState[];
   status: Exclude<ThreadStatus, 'busy'>;
   cursor?: Cursor;
   assistantId?: string;
@@ -119,6 +132,24 @@ export interface QueuedRun {
   cancelled?: CancelAction;
   /** Set if the run's record has a webhook, to which the end of the run is sent. */
   webhook?: true;
+}
+
+/** The run that is being executed. */
+export interface CurrentRun {
+  run: QueuedRun;
+  ordinal: number;
+  /**
+   * Number of the latest activity that writes under this run's ordinal: `runStep`, or `endRun` for
+   * this run or for a cancelled run that waited. The ordinal is the first part of the fence of the
+   * activity, and this number is the second part. 0 before the first step.
+   */
+  step: number;
+  /** The nodes that run next, as the latest step has reported. Empty before the first step. */
+  nodes: string[];
+  /** Activity options of the next step. */
+  options: StepOptions;
+  /** Questions that were open before the run started. A rollback of the run opens them again. */
+  questionsBefore?: PendingInterrupt[];
 }
 
 /** An accepted run that is not due yet. */

@@ -97,7 +97,7 @@ export async function conversation(given?: unknown): Promise<void> {
 async function converse(input: ConversationInput, queue: ConversationQueue, pump: Pump): Promise<void> {
   const turnsBefore = queue.turns;
   const { maxTurns } = input.settings;
-  const isLong = () => workflowInfo().continueAsNewSuggested || (maxTurns > 0 && queue.turns - turnsBefore >= maxTurns);
+  const isLong = () => pump.isLong || (maxTurns > 0 && queue.turns - turnsBefore >= maxTurns);
 
   while (!queue.isOver) {
     if (isLong() && !queue.closed) await continueConversation(input, queue, pump);
@@ -136,8 +136,9 @@ async function waitForWork(queue: ConversationQueue, isLong: () => boolean): Pro
 }
 
 /**
- * Continues as new between two runs. First records the runs that signals created, so that only
- * their ids are carried to the next execution.
+ * Continues as new between two runs, or between two steps of the current run. First records the
+ * waiting runs that signals created, so that only their ids are carried to the next execution. If
+ * the current run is cancelled meanwhile, the next execution ends it.
  */
 async function continueConversation(input: ConversationInput, queue: ConversationQueue, pump: Pump): Promise<void> {
   do {

@@ -7,13 +7,15 @@ import {
   ApplicationFailure,
   CancellationScope,
   isCancellation,
+  patched,
   proxyActivities,
+  workflowInfo,
 } from '@temporalio/workflow';
 import { decodeFence } from '../protocol/index.js';
 import type { EndedRunStatus, Fence, RunError } from '../protocol/index.js';
-import { DEFAULT_STEP_OPTIONS, FAILURES, oneLine } from './contract.js';
-import type { ConversationActivities, ConversationInput, QueuedRun, StepOptions, StepOutcome } from './contract.js';
-import type { ConversationQueue, CurrentRun } from './queue.js';
+import { FAILURES, oneLine } from './contract.js';
+import type { ConversationActivities, ConversationInput, CurrentRun, QueuedRun, StepOutcome } from './contract.js';
+import type { ConversationQueue } from './queue.js';
 import { WebhookStarts } from './webhook-starts.js';
 
 /**
@@ -33,6 +35,13 @@ const { recordRun, endRun, runStep } = proxyActivities<ConversationActivities>({
 });
 
 /**
+ * Temporal requires a timeout for each activity, but a step has no time limit by default. So this
+ * timeout is longer than any step. The worker enforces the limits that nodes set, because only the
+ * worker can stop a node. If the worker dies, its heartbeats stop, and Temporal ends the attempt.
+ */
+const LONGEST_STEP = '365 days';
+
+/**
  * Maximum number of ordinals to try for one activity. The ordinal is the first part of the fence.
  * A higher ordinal is needed if an earlier workflow execution left a higher fence in the thread's
  * head.
@@ -41,6 +50,8 @@ const FENCE_ATTEMPTS = 3;
 
 export class Pump {
   private scope?: CancellationScope;
+  /** Number of steps that this workflow execution has executed. */
+  private steps = 0;
   private readonly webhooks: WebhookStarts;
 
   /**
@@ -60,13 +71,23 @@ export class Pump {
     if (this.queue.current?.run.cancelled !== undefined) this.scope?.cancel();
   }
 
-  /** Takes the first waiting run from the queue and executes it until it has ended. */
+  /** Whether the workflow must continue as new before the next step. */
+  get isLong(): boolean {
+    const { maxSteps } = this.input.settings;
+    return workflowInfo().continueAsNewSuggested || (maxSteps > 0 && this.steps >= maxSteps);
+  }
+
+  /**
+   * Executes the current run until it has ended. If there is none, takes the first waiting run from
+   * the queue. Returns between two steps if the workflow must continue as new. The run is still the
+   * current run then, and the next call executes its next step.
+   */
   async runNext(): Promise<void> {
-    const current = this.queue.take();
+    const current = this.queue.current ?? this.queue.take();
     this.changed();
     if (!(await this.record(current.run))) return;
     if (current.run.cancelled !== undefined) return this.end(current, 'interrupted');
-    this.queue.begin(current);
+    if (current.step === 0) this.queue.begin(current);
     const scope = new CancellationScope();
     this.scope = scope;
     try {
@@ -97,27 +118,31 @@ export class Pump {
   }
 
   private async runSteps(current: CurrentRun, scope: CancellationScope): Promise<void> {
-    let options = DEFAULT_STEP_OPTIONS;
+    // Runs may have been cancelled while the workflow continued as new.
+    if (current.step > 0) await this.endCancelled(current);
     for (;;) {
       current.step += 1;
+      this.steps += 1;
       this.changed();
       const outcome = await this.withHigherOrdinal(current, current.step === 1, () =>
-        scope.run(() => this.step(current, options)),
+        scope.run(() => this.step(current)),
       );
       if (!this.queue.stepped(current, outcome)) return this.webhooks.start(current.run);
-      options = outcome.nextOptions ?? options;
       await this.endCancelled(current);
+      // Older code continued as new only between two runs.
+      if (this.isLong && patched('continued-between-steps')) return;
     }
   }
 
-  private step(current: CurrentRun, options: StepOptions): Promise<StepOutcome> {
+  private step(current: CurrentRun): Promise<StepOutcome> {
+    const { options } = current;
     const { tenant, threadId, settings } = this.input;
     const { cursor } = this.queue;
     const injections = this.queue.injections.ids;
     const due = current.step === 1 ? current.run.graphId : current.nodes.join(', ');
     return runStep.executeWithOptions(
       {
-        startToCloseTimeout: options.startToCloseTimeoutMs,
+        startToCloseTimeout: LONGEST_STEP,
         heartbeatTimeout: options.heartbeatTimeoutMs,
         retry: {
           initialInterval: options.initialIntervalMs,

@@ -11,12 +11,16 @@ import type { EditedState, PendingInterrupt, QueuedRun, ResumeConversation } fro
  * then the waiting runs, without cancelled runs.
  */
 export class Questions {
-  private readonly edits: { edit: EditedState; counts: () => boolean }[] = [];
+  private readonly edits: { edit: EditedState; counts: () => boolean }[];
 
   constructor(
     private readonly threadId: string,
     private asked: PendingInterrupt[] = [],
-  ) {}
+    edits: EditedState[] = [],
+  ) {
+    // Only code that counts these edits carries them.
+    this.edits = edits.map((edit) => ({ edit, counts: () => true }));
+  }
 
   /** All questions, including those for which an answer waits in the queue. */
   get all(): PendingInterrupt[] {
@@ -100,6 +104,11 @@ export class Questions {
     const closing = this.edits.splice(0).filter(({ edit, counts }) => this.has(edit.closed) && counts());
     for (const { edit } of closing) this.close(edit.closed);
     return closing.at(-1)?.edit.status;
+  }
+
+  /** The remembered edits, oldest first. */
+  get remembered(): EditedState[] {
+    return this.edits.map(({ edit }) => edit);
   }
 
   private has(interruptIds: string[]): boolean {

@@ -5,7 +5,7 @@
  */
 import type { ThreadStatus } from '../protocol/index.js';
 import { AdmittedRuns } from './admitted.js';
-import { ANY_INTERRUPT } from './contract.js';
+import { ANY_INTERRUPT, DEFAULT_STEP_OPTIONS } from './contract.js';
 import type {
   CancelRuns,
   Cancelled,
@@ -13,13 +13,13 @@ import type {
   Closed,
   ConversationInput,
   ConversationView,
+  CurrentRun,
   Cursor,
   EditedState,
   EndedRun,
   InjectMessage,
   Injected,
   MessageSignal,
-  PendingInterrupt,
   QueuedRun,
   ResumeConversation,
   Standing,
@@ -33,22 +33,6 @@ import { Injections } from './injections.js';
 import { Limits } from './limits.js';
 import { Notes } from './notes.js';
 import { Questions } from './questions.js';
-
-/** The run that is being executed. */
-export interface CurrentRun {
-  run: QueuedRun;
-  ordinal: number;
-  /**
-   * Number of the latest activity that writes under this run's ordinal: `runStep`, or `endRun` for
-   * this run or for a cancelled run that waited. The ordinal is the first part of the fence of the
-   * activity, and this number is the second part.
-   */
-  step: number;
-  /** The nodes that run next, as the latest step has reported. Empty before the first step. */
-  nodes: string[];
-  /** Questions that were open before the run started. A rollback of the run opens them again. */
-  questionsBefore?: PendingInterrupt[];
-}
 
 export class ConversationQueue {
   current?: CurrentRun;
@@ -89,10 +73,11 @@ export class ConversationQueue {
     this.waiting = carried?.queue ?? [];
     this.delayed = new DelayedRuns(carried?.delayed);
     this.injections = new Injections(carried?.injections);
-    this.questions = new Questions(input.threadId, carried?.interrupts);
+    this.questions = new Questions(input.threadId, carried?.interrupts, carried?.edits);
     this.settledStatus = carried?.status ?? 'idle';
     this.notes = new Notes(now, carried?.notes);
     this.admitted = new AdmittedRuns(settings.keyWindow, carried?.admitted);
+    if (carried?.current) this.current = carried.current;
     if (carried?.cursor) this.cursor = carried.cursor;
     if (carried?.assistantId) this.lastAssistant = carried.assistantId;
     if (carried?.last) this.last = carried.last;
@@ -263,9 +248,9 @@ export class ConversationQueue {
 
   // ---- methods for the class `Pump`, which executes the runs
 
-  /** Whether a run waits or a delayed run is due. */
+  /** Whether there is a current run, a run waits, or a delayed run is due. */
   get hasWork(): boolean {
-    return this.waiting.length > 0 || (this.delayed.nextAt ?? Infinity) <= this.now();
+    return this.current !== undefined || this.waiting.length > 0 || (this.delayed.nextAt ?? Infinity) <= this.now();
   }
 
   /**
@@ -274,7 +259,7 @@ export class ConversationQueue {
    */
   get isOver(): boolean {
     const isDone = this.closed || (this.input.ephemeral === true && this.hasTaken);
-    return isDone && !this.hasWork && !this.current && this.delayed.nextAt === undefined;
+    return isDone && !this.hasWork && this.delayed.nextAt === undefined;
   }
 
   /**
@@ -292,7 +277,7 @@ export class ConversationQueue {
     if (!run) throw new Error('no run waits');
     this.ordinal += 1;
     this.hasTaken = true;
-    this.current = { run, ordinal: this.ordinal, step: 0, nodes: [] };
+    this.current = { run, ordinal: this.ordinal, step: 0, nodes: [], options: DEFAULT_STEP_OPTIONS };
     return this.current;
   }
 
@@ -365,6 +350,7 @@ export class ConversationQueue {
   stepped(current: CurrentRun, outcome: StepOutcome): boolean {
     this.setCursor(outcome.cursor);
     current.nodes = outcome.next;
+    current.options = outcome.nextOptions ?? current.options;
     this.injections.taken(outcome.injected);
     if (outcome.status === 'continue') return true;
     if (outcome.status === 'skipped') {
@@ -401,7 +387,7 @@ export class ConversationQueue {
     const { current } = this;
     return {
       threadId: this.input.threadId,
-      status: current || this.hasWork ? 'busy' : this.settledStatus,
+      status: this.hasWork ? 'busy' : this.settledStatus,
       ...(current
         ? {
             current: {
@@ -423,16 +409,18 @@ export class ConversationQueue {
     };
   }
 
-  /** Returns the state that continue-as-new carries. Only valid between two runs. */
+  /** Returns the state that continue-as-new carries. Only valid between two runs or two steps. */
   carry(): CarriedState {
     return {
       ordinal: this.ordinal,
       turns: this.turns,
+      ...(this.current ? { current: this.current } : {}),
       queue: this.waiting,
       ...(this.delayed.nextAt === undefined ? {} : { delayed: this.delayed.entries() }),
       ...(this.injections.ids.length > 0 && { injections: this.injections.entries() }),
       admitted: this.admitted.entries(),
       interrupts: this.questions.all,
+      ...(this.questions.remembered.length > 0 && { edits: this.questions.remembered }),
       status: this.settledStatus,
       ...(this.cursor ? { cursor: this.cursor } : {}),
       ...(this.lastAssistant ? { assistantId: this.lastAssistant } : {}),

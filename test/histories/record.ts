@@ -191,6 +191,63 @@ const PATHS: Record<string, Path> = {
     await talk.until((view) => view.last?.runId === 'r2');
     return talk;
   },
+  async 'continued-between-steps'(world) {
+    const talk = world.talk({ settings: { maxSteps: 1 } });
+    const { step, open } = gate();
+    talk.steps.set('r1', async (task) => {
+      if (task.step === 1) return (await step(task), goOn(task));
+      return task.step < 4 ? { ...goOn(task), injected: ['m1'] } : done(task);
+    });
+    await talk.submit('r1');
+    await talk.submit('r2');
+    await talk.signal('message', 'hello');
+    await talk.submit('r3', { notBefore: '2999-01-01T00:00:00Z' });
+    await talk.inject('m1');
+    await talk.until((view) => view.queue.length === 2);
+    const { queue } = await talk.state();
+    await talk.cancel({ runIds: ['r2'], action: 'interrupt' });
+    open();
+    await talk.until((view) => view.last?.runId === queue[1]);
+    return talk;
+  },
+  async 'cancelled-between-steps'(world) {
+    const talk = world.talk({ settings: { maxSteps: 1 } });
+    const [step, record] = [gate(), gate()];
+    talk.steps.set('r1', async (task) => (await step.step(task), goOn(task)));
+    talk.record = async ({ runId }) => {
+      await record.opened;
+      return { runId, graphId: 'graph', assistantId: 'assistant', duplicate: false };
+    };
+    await talk.submit('r1');
+    await talk.submit('r2');
+    await talk.signal('message', 'hello');
+    await talk.until((view) => view.queue.length === 2);
+    step.open();
+    await talk.call((call) => call.name === 'recordRun');
+    await talk.cancel({ runIds: ['r1', 'r2'], action: 'rollback' });
+    record.open();
+    await talk.until((view) => view.turns === 2 && view.status === 'idle');
+    return talk;
+  },
+  async 'edited-and-answered-between-steps'(world) {
+    const talk = world.talk({ settings: { maxSteps: 1 } });
+    const { step, open } = gate();
+    talk.steps.set('r1', async (task) => {
+      if (task.step === 1) return (await step(task), goOn(task));
+      return asks({ id: 'i1' }, { id: 'i2', deadline: '2999-01-01T00:00:00Z' });
+    });
+    talk.otherSteps = (task) => (task.step < 3 ? goOn(task) : done(task));
+    await talk.submit('r1');
+    await talk.signal('edited', { closed: ['i1'], status: 'interrupted' });
+    await talk.signal('cancel', 'none');
+    await talk.call((call) => call.name === 'runStep');
+    open();
+    await talk.until((view) => view.status === 'interrupted');
+    await talk.settled();
+    await talk.resume({ value: 'yes' });
+    await talk.until((view) => view.turns === 2 && view.status === 'idle');
+    return talk;
+  },
   async webhooks(world) {
     const talk = world.talk({ settings: { maxTurns: 2 } });
     const ids = ['r1', 'r2', 'r3'].map((run) => `${run}-${talk.threadId}`);

@@ -66,6 +66,21 @@ describe('the activity options of a graph node', () => {
     expect(merged?.retryAll).toBeUndefined();
   });
 
+  it('have no time limit if no node sets one, or if one of several parallel nodes sets none', () => {
+    const limited = { node: 'a', options: nodeOptions(graph({ startToCloseTimeout: '1m' }), 'a') };
+    const unlimited = { node: 'b', options: nodeOptions(graph({ heartbeatTimeout: '5s' }), 'a') };
+    expect(limited.options.startToCloseTimeoutMs).toBe(60_000);
+    expect(unlimited.options).toEqual({ ...DEFAULT_STEP_OPTIONS, heartbeatTimeoutMs: 5_000 });
+    for (const nodes of [
+      [limited, unlimited],
+      [unlimited, limited],
+    ]) {
+      expect(mergeOptions(nodes)).not.toHaveProperty('startToCloseTimeoutMs');
+    }
+    expect(mergeOptions([limited, limited])).toHaveProperty('startToCloseTimeoutMs', 60_000);
+    expect(DEFAULT_STEP_OPTIONS).not.toHaveProperty('startToCloseTimeoutMs');
+  });
+
   it('are refused if parallel nodes name different task queues', () => {
     const all = [
       { node: 'a', options: { ...DEFAULT_STEP_OPTIONS, taskQueue: 'x' } },

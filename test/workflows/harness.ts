@@ -6,19 +6,34 @@ import { asks } from './script.js';
 import { createWorld } from './world.js';
 import type { Talk, World, WorldOptions } from './world.js';
 
+type Tests = (world: () => World, mode: WorldOptions) => void;
+
 const MODES: (WorldOptions & { title: string })[] = [
   { title: 'cached', maxTurns: 0 },
   { title: 'replayed at every workflow task', maxTurns: 0, maxCachedWorkflows: 0 },
   { title: 'continued as new every two turns', maxTurns: 2 },
+  { title: 'continued as new after every step', maxTurns: 0, maxSteps: 1 },
 ];
 
 /**
- * Defines the same tests three times: with a worker that caches workflows, with a worker that
- * replays the workflow at each workflow task, and with a workflow that continues as new after every
- * two runs.
+ * Defines the same tests four times: with a worker that caches workflows, with a worker that
+ * replays the workflow at each workflow task, with a workflow that continues as new after every two
+ * runs, and with a workflow that continues as new after every step.
  */
-export function inEveryMode(tests: (world: () => World, mode: WorldOptions) => void): void {
-  describe.each(MODES)('a conversation ($title)', (mode) => {
+export function inEveryMode(tests: Tests): void {
+  inModes(MODES, tests);
+}
+
+/** Like {@link inEveryMode}, for tests that set themselves when the workflow continues as new. */
+export function withAndWithoutCache(tests: Tests): void {
+  inModes(
+    MODES.filter((mode) => !continuesAsNew(mode)),
+    tests,
+  );
+}
+
+function inModes(modes: typeof MODES, tests: Tests): void {
+  describe.each(modes)('a conversation ($title)', (mode) => {
     let world: World | undefined;
     beforeAll(async () => {
       world = await createWorld(mode);
@@ -29,6 +44,11 @@ export function inEveryMode(tests: (world: () => World, mode: WorldOptions) => v
       return world;
     }, mode);
   });
+}
+
+/** Whether the workflow continues as new in this mode. */
+export function continuesAsNew({ maxTurns, maxSteps = 0 }: WorldOptions): boolean {
+  return maxTurns > 0 || maxSteps > 0;
 }
 
 /** Returns error code and message of a Temporal update that the workflow refuses. */

@@ -352,32 +352,3 @@ describe('the ordinal of a run (the first part of its fence)', () => {
     expect(queue.carry().ordinal).toBe(seconds + 101);
   });
 });
-
-describe('the state that continue-as-new carries over', () => {
-  it('restores the conversation without any difference', () => {
-    const { queue } = askedQueue({ id: 'i1' });
-    queue.notes.add('something happened');
-    queue.submit(run('r1', { key: 'k' }));
-    const carried = queue.carry();
-    const next = makeQueue({ carried: JSON.parse(JSON.stringify(carried)) as typeof carried });
-    expect(next.carry()).toEqual(carried);
-    expect(next.view()).toEqual(queue.view());
-    expect(carried).toMatchObject({
-      turns: 1,
-      queue: [{ runId: 'r1', graphId: 'graph', assistantId: 'assistant' }],
-      admitted: [['asker'], ['r1', 'k']],
-      status: 'interrupted',
-      last: { runId: 'asker', status: 'interrupted' },
-      notes: [{ at: '2026-01-01T00:00:00.000Z', text: 'something happened' }],
-    });
-  });
-
-  it('contains only the last ten notes (reports of failures), each shortened to 300 characters', () => {
-    const queue = makeQueue();
-    for (let n = 1; n <= 12; n += 1) queue.notes.add(`${n}`.padEnd(400, '.'));
-    const { notes } = queue.view();
-    expect(notes).toHaveLength(10);
-    expect(notes[0]?.text).toMatch(/^3\.+…$/);
-    expect(notes[0]?.text).toHaveLength(300);
-  });
-});

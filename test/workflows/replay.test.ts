@@ -16,4 +16,19 @@ describe('recorded workflow histories of conversations', () => {
     expect(faults).toEqual([]);
     expect(replayed).toBe(histories.length);
   }, 60_000);
+
+  it('can be replayed if older code went on with a run although Temporal suggested to continue as new', async () => {
+    const [recorded] = readHistories().filter(({ file }) => file === 'v1/turns-by-update-and-signal.json');
+    const events = recorded?.history.events ?? [];
+    // Run r1 has three steps. Their workflow tasks follow the update that submitted the run.
+    const ends = events.flatMap((event, index) => (event.activityTaskCompletedEventAttributes ? [index] : []));
+    const tasks = ends.slice(0, 2).map((end) => {
+      return events.slice(end).find((event) => event.workflowTaskStartedEventAttributes)
+        ?.workflowTaskStartedEventAttributes;
+    });
+    for (const task of tasks) if (task) task.suggestContinueAsNew = true;
+    expect(tasks).toMatchObject([{ suggestContinueAsNew: true }, { suggestContinueAsNew: true }]);
+    const options = { workflowBundle: await workflowBundle() };
+    await Worker.runReplayHistory(options, recorded?.history, recorded?.workflowId);
+  }, 60_000);
 });

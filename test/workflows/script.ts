@@ -31,12 +31,16 @@ export function asks(...interrupts: (Partial<PendingInterrupt> & { id: string })
   };
 }
 
-/** Returns a step script that runs until the test calls `open` or the activity is cancelled. */
-export function gate(): { open: () => void; step: StepScript } {
+/**
+ * Returns a step script that runs until the test calls `open` or the activity is cancelled.
+ * `opened` resolves when the test calls `open`.
+ */
+export function gate(): { open: () => void; opened: Promise<void>; step: StepScript } {
   let open: () => void = () => undefined;
   const opened = new Promise<void>((resolveGate) => (open = resolveGate));
   return {
     open,
+    opened,
     async step(task) {
       const context = Context.current();
       const beat = setInterval(() => context.heartbeat(), 50);

@@ -273,9 +273,10 @@ export interface World {
 export interface WorldOptions {
   maxCachedWorkflows?: number;
   maxTurns: number;
+  maxSteps?: number;
 }
 
-export async function createWorld({ maxCachedWorkflows, maxTurns }: WorldOptions): Promise<World> {
+export async function createWorld({ maxCachedWorkflows, maxTurns, maxSteps = 0 }: WorldOptions): Promise<World> {
   const taskQueue = `workflows-${randomUUID()}`;
   const talks = new Map<string, Talk>();
   const talkOf = ({ threadId }: { threadId: string }): Talk => {
@@ -322,7 +323,7 @@ export async function createWorld({ maxCachedWorkflows, maxTurns }: WorldOptions
       const talk = new Talk(client, taskQueue, {
         tenant: 'workflows-test',
         threadId,
-        settings: { ...DEFAULT_SETTINGS, maxTurns, ...settings },
+        settings: { ...DEFAULT_SETTINGS, maxTurns, maxSteps, ...settings },
         ...(ephemeral ? { ephemeral } : {}),
       });
       talks.set(threadId, talk);
