@@ -1,13 +1,12 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { isDatabaseError } from '../database/index.js';
+import { webhookDelivery } from '../conversations/index.js';
 import { signatureHeaders, type EgressAnswer } from '../egress/index.js';
 import {
-  STATELESS_METADATA,
   errorCode,
   isEnded,
   isRetryable,
   parseRetryAfter,
-  runToWire,
   type Caller,
   type EndedRunStatus,
   type Run,
@@ -18,7 +17,6 @@ import type { WebhookActivities, WebhookTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 
 const GONE = 410;
-const MAX_BODY_BYTES = 12 * 1024 * 1024;
 
 /**
  * Stores the body of the run's webhook, because the thread may change or be deleted before the body
@@ -35,39 +33,8 @@ export async function keepWebhook(
   // If the run has already ended, its webhook was stored at that time.
   if (webhook === undefined || isEnded(run.status)) return;
   const values = await valuesOf(dependencies, caller, run);
-  const now = new Date();
-  const body = {
-    ...runToWire(run),
-    status: end.status,
-    run_started_at: (run.startedAt ?? run.createdAt).toISOString(),
-    run_ended_at: now.toISOString(),
-    updated_at: now.toISOString(),
-    error: end.error?.message ?? null,
-  };
-  await dependencies.deliveries.put(caller, {
-    id: run.runId,
-    url: webhook,
-    body: withValues(body, values),
-    // A stored body that names a thread is deleted together with the thread. The thread of a
-    // stateless run is soon deleted by the sweeper, so this body must not name the thread.
-    ...(!isStateless(run) && { threadId: run.threadId }),
-  });
-}
-
-function isStateless({ metadata }: Run): boolean {
-  return Object.keys(STATELESS_METADATA).some((key) => key in metadata);
-}
-
-/**
- * Adds the values of the thread's state to the body, unless the body would become too large.
- * MongoDB limits a document to 16 MB, and large values must not prevent the end of a run.
- */
-function withValues(body: Record<string, unknown>, values: unknown): Record<string, unknown> {
-  if (values === undefined) return body;
-  const whole = { ...body, values };
-  const bytes = Buffer.byteLength(JSON.stringify(whole));
-  if (bytes <= MAX_BODY_BYTES) return whole;
-  return { ...body, values_omitted: `the body would have ${bytes} bytes; read the state of the thread` };
+  const delivery = webhookDelivery(run, end, values);
+  if (delivery !== undefined) await dependencies.deliveries.put(caller, delivery);
 }
 
 /**
