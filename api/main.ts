@@ -6,7 +6,7 @@ import { Client } from '@temporalio/client';
 import { SHIPPED_PROJECT, loadProject } from '../agents/index.js';
 import type { AgentProject } from '../agents/index.js';
 import type { Config } from '../config/index.js';
-import { completeConversations, startCronSweeper, startSweeper } from '../conversations/index.js';
+import { completeConversations, startCronSweeper, startLostRunSweeper, startSweeper } from '../conversations/index.js';
 import { createEgress } from '../egress/index.js';
 import { ColloquyError, serviceCaller } from '../protocol/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
@@ -120,6 +120,8 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
       ...(config.retention.checkpoints && { keep: config.retention.checkpoints }),
     });
     closers.push(() => sweeper.stop());
+    const lostRunSweeper = startLostRunSweeper(conversations, serviceCaller(config.tenant, 'sweeper'));
+    closers.push(() => lostRunSweeper.stop());
     const cronSweeper = startCronSweeper(conversations, serviceCaller(config.tenant, 'cron-sweeper'));
     closers.push(() => cronSweeper.stop());
     closers.push(() => end(server, shutdown));

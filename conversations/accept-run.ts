@@ -15,6 +15,7 @@ import {
 import type { SubmitRun, Submitted } from '../workflows/contract.js';
 import type { ConversationContext } from './context.js';
 import { assertCheckpoint, findUsableAssistant, locateRun, threadNotFound } from './find.js';
+import { endLostRuns } from './lost-runs.js';
 import { buildRun, inputOf, runCheckpoint, type RunOrder } from './build-run.js';
 
 export interface AcceptedRun {
@@ -78,11 +79,23 @@ export async function acceptRun(context: ConversationContext, order: RunOrder): 
     const message = `run ${submitted.runId} has this idempotency key and is not recorded yet; try again`;
     throw new ColloquyError('unavailable', message, { retryAfterMs: RECORD_PAUSE_MS });
   }
+  if (thread.status === 'busy' && submitted.position === 0) endEarlierLost(context, run);
   const bound = early ?? bind();
   const admit = () => context.threads.admitRun(caller, threadId, run.runId);
   const beginsAtOnce = submitted.position === 0 && run.request.afterSeconds === undefined;
   if (!beginsAtOnce) await admit();
   return { run, afterSeq, isFresh: true, bound, ...(beginsAtOnce && { admit }) };
+}
+
+/**
+ * Ends the lost runs before a new run, in the background. Called if the conversation had no run
+ * before this one although the thread was busy. Then either the earlier run has just ended, or this
+ * submission has started the conversation anew after it was ended from outside.
+ */
+function endEarlierLost(context: ConversationContext, run: Run): void {
+  endLostRuns(context, run.tenant, run.threadId, { before: run }).catch((error: unknown) =>
+    context.report(error, `runs before run ${run.runId}`),
+  );
 }
 
 /**

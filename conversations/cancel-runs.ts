@@ -10,6 +10,7 @@ import {
 import type { RunCancelMany } from '../protocol/schemas/index.js';
 import type { ConversationContext } from './context.js';
 import { findRun, findThread } from './find.js';
+import { endLostRuns } from './lost-runs.js';
 import { mapLimited } from './map-limited.js';
 
 /**
@@ -19,8 +20,8 @@ import { mapLimited } from './map-limited.js';
 const TAKEN = 'taken: its input was given to another run';
 
 /**
- * Stops one run. `taken`: true if the input of this run was given to another run. Errors:
- * `conflict` if the run has not ended but its conversation is not running.
+ * Stops one run. `taken`: true if the input of this run was given to another run. If the run is
+ * lost, because its conversation has ended without it, the run ends with the status `error`.
  */
 export async function cancelRun(
   context: ConversationContext,
@@ -34,7 +35,8 @@ export async function cancelRun(
 
 /**
  * Stops the chosen runs of one thread or of all threads. Errors: `not_found` if the thread or a
- * named run does not exist; `conflict` if a run has not ended but its conversation is not running.
+ * named run does not exist; `conflict` if a run has not ended and its conversation has just started
+ * or ended.
  */
 export async function cancelRuns(
   context: ConversationContext,
@@ -79,8 +81,9 @@ function byThread(runs: readonly Run[]): Run[][] {
 }
 
 /**
- * Stops runs of one thread. Errors: `conflict` if one of the runs has not ended but the
- * conversation is not running.
+ * Stops runs of one thread. Ends runs that the conversation does not know, because an earlier
+ * conversation of the thread was ended from outside. Errors: `conflict` if no conversation is
+ * running and one of the runs has changed while it was to be ended.
  */
 async function cancelOnThread(
   context: ConversationContext,
@@ -91,10 +94,15 @@ async function cancelOnThread(
   const [first] = runs;
   if (first === undefined) return;
   const runIds = runs.map((run) => run.runId);
+  const endLost = (named: string[]) => ifFound(endLostRuns(context, caller.tenant, first.threadId, { named }));
   try {
-    await context.conversations.cancel(caller, first.threadId, { runIds, action });
+    const cancelled = await context.conversations.cancel(caller, first.threadId, { runIds, action });
+    const unknown = runIds.filter((runId) => !cancelled.runIds.includes(runId));
+    // A sweep ends these runs if this call fails.
+    if (unknown.length > 0) await endLost(unknown).catch((error: unknown) => context.report(error, 'cancel'));
   } catch (error) {
     if (errorCode(error) !== 'not_found') throw error;
+    await endLost(runIds);
     // The conversation may have ended in the meantime, together with these runs.
     const current = await mapLimited(runIds, (runId) => stillActive(context, caller, first.threadId, runId));
     const stuck = current.find((run) => run !== undefined);

@@ -1,7 +1,8 @@
-import { DEFAULTS, type Caller, type DeriveId } from '../protocol/index.js';
+import { DEFAULTS, type DeriveId } from '../protocol/index.js';
 import type { GraphDescriptions, StateAccess } from '../steps/ports.js';
+import type { DeliveryStore } from '../egress/index.js';
 import type { EventLog } from '../streams/index.js';
-import type { AssistantStore, CronStore, ThreadStore } from '../threads/index.js';
+import type { AssistantStore, CronStore, HeadStore, ThreadStore } from '../threads/index.js';
 import type { Conversations, Schedules } from './ports.js';
 
 export interface ConversationOptions {
@@ -37,14 +38,19 @@ export interface ConversationDependencies {
   threads: ThreadStore;
   assistants: AssistantStore;
   crons: CronStore;
+  /** The heads of threads. A new fence in a head stops the steps of an ended conversation. */
+  heads: HeadStore;
   events: EventLog;
   states: StateAccess;
   graphs: GraphDescriptions;
   conversations: Conversations;
   schedules: Schedules;
   deriveId: DeriveId;
-  /** The stored webhook deliveries. `recall` removes those of a thread that is deleted. */
-  deliveries: { recall(caller: Caller, threadId: string): Promise<void> };
+  /**
+   * The stored webhook deliveries. The end of a lost run adds one. `recall` removes those of a
+   * thread that is deleted.
+   */
+  deliveries: Pick<DeliveryStore, 'put' | 'recall'>;
   /**
    * Throws for a URL that must not receive requests. Default: accepts every URL. The worker checks
    * the URL in any case before it sends a request.

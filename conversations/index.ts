@@ -13,7 +13,8 @@ export { DEFAULT_CONVERSATION_OPTIONS, completeConversations } from './context.j
 export type { ConversationContext, ConversationDependencies, ConversationOptions } from './context.js';
 export { FilterAccess } from './filter-access.js';
 export { ANONYMOUS } from './idempotency.js';
-export type { BackfillPeriod, Conversations, Schedules } from './ports.js';
+export { startLostRunSweeper } from './sweep-lost-runs.js';
+export type { BackfillPeriod, ConversationExecution, Conversations, Schedules } from './ports.js';
 export { startSweeper } from './sweep.js';
 export { createConversations } from './temporal-conversations.js';
 export type { TemporalConversationsOptions } from './temporal-conversations.js';

@@ -13,6 +13,32 @@ import type {
 } from '../workflows/contract.js';
 
 /**
+ * The execution of a conversation workflow, as Temporal's server describes it. No worker is asked.
+ */
+export type ConversationExecution = OpenExecution | EndedExecution;
+
+export interface OpenExecution {
+  isOpen: true;
+  /** Temporal's id of this execution. A reset and a continue-as-new begin another execution. */
+  executionId: string;
+  /**
+   * Whether the workflow still has to handle an event, or an activity is ending a run. In both
+   * cases a run that {@link Conversations.view} does not show may still belong to the workflow.
+   */
+  isSettling: boolean;
+}
+
+export interface EndedExecution {
+  isOpen: false;
+  /** `unknown`: Temporal has no such workflow. It was deleted, or it never existed. */
+  ending: 'completed' | 'failed' | 'cancelled' | 'terminated' | 'timed_out' | 'unknown';
+  /** The reason of a termination, or the message of a failure. */
+  reason?: string;
+  /** Time of the end, by the clock of Temporal's server. Absent if the workflow is unknown. */
+  endedAt?: Date;
+}
+
+/**
  * Sends commands and queries to the conversation workflows. Every call has a timeout, after which
  * it throws `unavailable`.
  */
@@ -56,6 +82,16 @@ export interface Conversations {
    * `not_found` if no conversation is running.
    */
   view(caller: Caller, threadId: string): Promise<ConversationView>;
+  /**
+   * Returns whether the workflow of a conversation is open, and how it has ended if it is not. Asks
+   * only Temporal's server, so it also answers while no worker runs.
+   */
+  describe(caller: Caller, threadId: string): Promise<ConversationExecution>;
+  /**
+   * Starts the delivery of the webhook of an ended run. The body must be stored already. Does
+   * nothing if the delivery was started before.
+   */
+  startWebhook(caller: Caller, threadId: string, runId: string): Promise<void>;
 }
 
 export interface BackfillPeriod {

@@ -1,19 +1,32 @@
 import {
   isGrpcServiceError,
   WithStartWorkflowOperation,
+  WorkflowFailedError,
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
   type Client,
+  type WorkflowExecutionDescription,
+  type WorkflowHandle,
 } from '@temporalio/client';
-import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
+import { ApplicationFailure, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/common';
 import pRetry from 'p-retry';
-import { ColloquyError, conversationId, ERROR_CODES, type Caller, type ErrorCode, ifFound } from '../protocol/index.js';
+import {
+  ColloquyError,
+  conversationId,
+  ERROR_CODES,
+  webhookId,
+  type Caller,
+  type ErrorCode,
+  ifFound,
+} from '../protocol/index.js';
 import {
   CONVERSATION_WORKFLOW,
   conversationStart,
   QUERIES,
   SIGNALS,
   UPDATES,
+  WEBHOOK_WORKFLOW,
+  oneLine,
   type Cancelled,
   type Closed,
   type CancelRuns,
@@ -27,8 +40,9 @@ import {
   type Resumed,
   type Submitted,
   type SubmitRun,
+  type WebhookTask,
 } from '../workflows/contract.js';
-import type { Conversations } from './ports.js';
+import type { ConversationExecution, Conversations, EndedExecution } from './ports.js';
 
 /** Number of the gRPC status code `FAILED_PRECONDITION`. */
 const FAILED_PRECONDITION = 9;
@@ -91,7 +105,71 @@ export function createConversations(options: TemporalConversationsOptions): Conv
       };
       await ifFound(end());
     },
+
+    async describe(caller, threadId) {
+      const handle = handleOf(caller, threadId);
+      const found = await ifFound(within(() => handle.describe()));
+      if (found === undefined) return { isOpen: false, ending: 'unknown' };
+      const ended = endOf(found);
+      if (ended === undefined) return openExecution(found);
+      const exact = client.workflow.getHandle(found.workflowId, found.runId, { followRuns: false });
+      const reason = HAVE_REASON.includes(ended.ending) ? await within(() => reasonOf(exact)) : undefined;
+      return { ...ended, ...(reason && { reason }) };
+    },
+
+    async startWebhook({ tenant }, threadId, runId) {
+      const task: WebhookTask = { tenant, threadId, runId };
+      await within(() =>
+        client.workflow.start<(task: WebhookTask) => Promise<void>>(WEBHOOK_WORKFLOW, {
+          workflowId: webhookId(tenant, runId),
+          taskQueue: options.taskQueue,
+          args: [task],
+          workflowIdReusePolicy: 'REJECT_DUPLICATE',
+          staticSummary: oneLine(`webhook of run ${runId}`),
+        }),
+      ).catch((error: unknown) => {
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      });
+    },
   };
+}
+
+/** The statuses of an execution that has ended. Temporal may add statuses of open executions. */
+const ENDINGS: Partial<Record<string, EndedExecution['ending']>> = {
+  COMPLETED: 'completed',
+  FAILED: 'failed',
+  CANCELLED: 'cancelled',
+  TERMINATED: 'terminated',
+  TIMED_OUT: 'timed_out',
+};
+
+const HAVE_REASON: readonly EndedExecution['ending'][] = ['failed', 'terminated'];
+/** Text that Temporal's client gives as the reason of a termination that has none. */
+const NO_REASON = 'Workflow execution terminated';
+
+function endOf({ status, closeTime }: WorkflowExecutionDescription): EndedExecution | undefined {
+  const ending = ENDINGS[status.name];
+  return ending && { isOpen: false, ending, ...(closeTime && { endedAt: closeTime }) };
+}
+
+function openExecution({ runId, status, raw }: WorkflowExecutionDescription): ConversationExecution {
+  const endsRun = (raw.pendingActivities ?? []).some(({ activityType }) => activityType?.name === 'endRun');
+  const isSettling = status.name !== 'RUNNING' || Boolean(raw.pendingWorkflowTask) || endsRun;
+  return { isOpen: true, executionId: runId, isSettling };
+}
+
+/** Returns why an execution that has ended failed or was terminated, if Temporal has a reason. */
+async function reasonOf(ended: WorkflowHandle): Promise<string | undefined> {
+  try {
+    await ended.result();
+    return undefined;
+  } catch (error) {
+    // If the workflow was deleted in the meantime, its reason is lost.
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    if (!(error instanceof WorkflowFailedError)) throw error;
+    const reason = error.cause?.message;
+    return reason === NO_REASON ? undefined : reason;
+  }
 }
 
 /**

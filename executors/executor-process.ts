@@ -160,10 +160,7 @@ export class ExecutorProcess {
     }
   }
 
-  #receive(
-    message: FromExecutor,
-    settle: { resolve: (ready: unknown) => void; reject: (error: Error) => void },
-  ): void {
+  #receive(message: FromExecutor, settle: { resolve: (ready: unknown) => void; reject: (error: Error) => void }): void {
     this.#lastPong = performance.now();
     if ('pong' in message) this.rss = message.rss;
     else if ('ready' in message) settle.resolve(message.ready);

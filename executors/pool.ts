@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import type { Logger } from '../telemetry/index.js';
 import type { StepTask } from '../workflows/contract.js';
-import { ExecutorEnded, ExecutorProcess, describeEnding, type Ending } from './executor-process.js';
+import type { ExecutorProcess } from './executor-process.js';
+import { ExecutorEnded, describeEnding, type Ending } from './executor-process.js';
 import type { AttemptResult } from './ports.js';
 
 export interface PoolOptions {

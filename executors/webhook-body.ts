@@ -1,15 +1,12 @@
 import type { DeliveryStore } from '../egress/index.js';
 import {
-  STATELESS_METADATA,
   isEnded,
-  runToWire,
+  webhookDelivery,
   type Caller,
   type EndedRunStatus,
   type Run,
   type RunError,
 } from '../protocol/index.js';
-
-const MAX_BODY_BYTES = 12 * 1024 * 1024;
 
 export interface WebhookBodyDependencies {
   deliveries: Pick<DeliveryStore, 'put'>;
@@ -30,41 +27,8 @@ export async function keepWebhook(
   run: Run,
   end: { status: EndedRunStatus; error?: RunError },
 ): Promise<void> {
-  const { webhook } = run.request;
   // If the run has already ended, its webhook was stored at that time.
-  if (webhook === undefined || isEnded(run.status)) return;
-  const values = await readValues(run);
-  const now = new Date();
-  const body = {
-    ...runToWire(run),
-    status: end.status,
-    run_started_at: (run.startedAt ?? run.createdAt).toISOString(),
-    run_ended_at: now.toISOString(),
-    updated_at: now.toISOString(),
-    error: end.error?.message ?? null,
-  };
-  await deliveries.put(caller, {
-    id: run.runId,
-    url: webhook,
-    body: withValues(body, values),
-    // A stored body that names a thread is deleted together with the thread. The thread of a
-    // stateless run is soon deleted by the sweeper, so this body must not name the thread.
-    ...(!isStateless(run) && { threadId: run.threadId }),
-  });
-}
-
-function isStateless({ metadata }: Run): boolean {
-  return Object.keys(STATELESS_METADATA).some((key) => key in metadata);
-}
-
-/**
- * Adds the values of the thread's state to the body, unless the body would become too large.
- * MongoDB limits a document to 16 MB, and large values must not prevent the end of a run.
- */
-function withValues(body: Record<string, unknown>, values: unknown): Record<string, unknown> {
-  if (values === undefined) return body;
-  const whole = { ...body, values };
-  const bytes = Buffer.byteLength(JSON.stringify(whole));
-  if (bytes <= MAX_BODY_BYTES) return whole;
-  return { ...body, values_omitted: `the body would have ${bytes} bytes; read the state of the thread` };
+  if (run.request.webhook === undefined || isEnded(run.status)) return;
+  const delivery = webhookDelivery(run, end, await readValues(run));
+  if (delivery !== undefined) await deliveries.put(caller, delivery);
 }

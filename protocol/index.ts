@@ -36,6 +36,7 @@ export type {
 export { DEFAULTS } from './defaults.js';
 export { publicConfigurable } from './public-config.js';
 export { runToWire } from './run-wire.js';
+export { webhookDelivery } from './webhook-delivery.js';
 export { withoutNulls } from './without-nulls.js';
 export { GIVEN_THREAD_FIELDS, MAX_TTL_MINUTES, STATELESS_METADATA, THREAD_STATUSES, TTL_STRATEGIES } from './thread.js';
 export type {

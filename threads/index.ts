@@ -24,6 +24,7 @@ export type {
   CronStore,
   Injection,
   InjectionStore,
+  LostRunEnd,
   NewAssistant,
   NewCron,
   NewRun,
@@ -36,6 +37,7 @@ export type {
   ThreadIdentity,
   ThreadQuery,
   ThreadStore,
+  UnchangedRun,
 } from './records/index.js';
 export {
   copyState,

@@ -64,6 +64,8 @@ export const THREAD_RULES: PortRules<ThreadStore> = {
   setCancelReason: { action: 'run.cancel', resource: run },
   startRun: { action: 'run.execute', resource: run },
   endRun: { action: 'run.execute', resource: (threadId, { runId }) => run(threadId, runId) },
+  unchangedRuns: { action: 'run.search', resource: allThreads },
+  endLostRun: { action: 'run.execute', resource: ({ threadId, runId }) => run(threadId, runId) },
   countFailure: { action: 'run.execute', resource: run },
   markSuspect: { action: 'run.execute', resource: run },
   removeRun: { action: 'run.execute', resource: run },
@@ -142,6 +144,8 @@ export const CONVERSATION_RULES: PortRules<Conversations> = {
   edited: { action: 'state.update', resource: thread },
   close: { action: 'thread.delete', resource: thread },
   view: { action: 'thread.read', resource: thread },
+  describe: { action: 'thread.read', resource: thread },
+  startWebhook: { action: 'delivery.put', resource: (_threadId, runId) => delivery(runId) },
 };
 
 export const SCHEDULE_RULES: PortRules<Schedules> = {

@@ -113,8 +113,20 @@ export class ScriptedConversations implements Conversations {
   edited: Conversations['edited'] = async () => undefined;
 
   view: Conversations['view'] = async (_caller, threadId) => {
-    throw new ColloquyError('not_found', `no conversation ${threadId}`);
+    const { current, waiting } = this.#lane(threadId);
+    const shown = current && { current: { runId: current.runId, assistantId: '', step: 1, nodes: [] } };
+    const status = current ? 'busy' : 'idle';
+    const queue = waiting.map(({ runId }) => runId);
+    return { threadId, status, ...shown, queue, interrupts: [], turns: 0, closed: false, notes: [] };
   };
+
+  describe: Conversations['describe'] = async (_caller, threadId) => ({
+    isOpen: true,
+    executionId: threadId,
+    isSettling: false,
+  });
+
+  startWebhook: Conversations['startWebhook'] = async () => undefined;
 
   /** Resolves when every accepted run has ended. */
   async idle(): Promise<void> {

@@ -40,6 +40,8 @@ const CALLS: Record<keyof typeof rules, Record<string, [args: unknown[], asked: 
     setCancelReason: [RUN, 'run.cancel run r'],
     startRun: [RUN, 'run.execute run r'],
     endRun: [['t', { runId: 'r' }], 'run.execute run r'],
+    unchangedRuns: [[new Date(0)], 'run.search thread *'],
+    endLostRun: [[{ threadId: 't', runId: 'r' }], 'run.execute run r'],
     countFailure: [RUN, 'run.execute run r'],
     removeRun: [RUN, 'run.execute run r'],
   },
@@ -116,6 +118,8 @@ const CALLS: Record<keyof typeof rules, Record<string, [args: unknown[], asked: 
     edited: [['t'], 'state.update thread t'],
     close: [['t'], 'thread.delete thread t'],
     view: [['t'], 'thread.read thread t'],
+    describe: [['t'], 'thread.read thread t'],
+    startWebhook: [RUN, 'delivery.put delivery r'],
   },
   SCHEDULE_RULES: {
     put: [[{ cronId: 'c' }], 'cron.update cron c'],

@@ -15,6 +15,7 @@ export type {
   AssistantStore,
   Injection,
   InjectionStore,
+  LostRunEnd,
   NewAssistant,
   NewRun,
   NewThread,
@@ -26,6 +27,7 @@ export type {
   ThreadIdentity,
   ThreadQuery,
   ThreadStore,
+  UnchangedRun,
 } from './ports.js';
 export { isUuid } from './record-fields.js';
 export { ThreadRecords } from './thread-records.js';

@@ -178,6 +178,16 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
       return ended;
     },
 
+    async unchangedRuns(caller, before) {
+      return runs.unchanged(caller, before);
+    },
+
+    async endLostRun(caller, run, end) {
+      if (!(await runs.endUnchanged(caller, run, end.error))) return false;
+      await threads.endLostRun(caller, run, end);
+      return true;
+    },
+
     async countFailure(caller, threadId, runId, failed) {
       return runs.countFailure(caller, threadId, runId, failed);
     },

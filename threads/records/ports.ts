@@ -128,6 +128,21 @@ export interface RunEnd {
   isRolledBack?: boolean;
 }
 
+/** A run that has not ended, as a sweep needs it: without its request. */
+export type UnchangedRun = Pick<Run, 'threadId' | 'runId' | 'status' | 'updatedAt'>;
+
+/** How a lost run ends. A run is lost if no conversation will execute it. */
+export interface LostRunEnd {
+  error: RunError;
+  /** Open interrupts, by the id of the LangGraph task that waits for an answer. */
+  interrupts: Record<string, Interrupt[]>;
+  /**
+   * Whether the thread gets the status `error` even if the run has not made it busy. True for the
+   * newest run of the thread. A thread that the run has made busy gets the status in any case.
+   */
+  isNewest: boolean;
+}
+
 /** An attempt that starts a run or takes it over from an earlier attempt. */
 export interface RunStart {
   /**
@@ -263,6 +278,17 @@ export interface ThreadStore {
    * Errors: `fence_lost` if an attempt with a higher fence has started the run.
    */
   endRun(caller: Caller, threadId: string, end: RunEnd): Promise<boolean>;
+  /**
+   * Returns the pending and running runs of all threads of the tenant that lists show and whose
+   * records have not changed since `before`.
+   */
+  unchangedRuns(caller: Caller, before: Date): Promise<UnchangedRun[]>;
+  /**
+   * Marks a run as ended that no conversation will execute, with the status `error`. `run` is the
+   * record as it was read when the run was found lost. If the record has changed since, an attempt
+   * may have taken the run over; then this call does nothing and resolves to false.
+   */
+  endLostRun(caller: Caller, run: Run, end: LostRunEnd): Promise<boolean>;
   /**
    * Counts a failed attempt of a superstep. Resolves to the number of failed attempts of that
    * superstep so far.

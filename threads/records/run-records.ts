@@ -12,7 +12,7 @@ import {
   type RunStatus,
 } from '../../protocol/index.js';
 import { isDuplicateKey } from '../../database/index.js';
-import type { FailedAttempt, NewRun, RunEnd, RunQuery, RunStart } from './ports.js';
+import type { FailedAttempt, NewRun, RunEnd, RunQuery, RunStart, UnchangedRun } from './ports.js';
 import { encodeJson, guardPage, guardUuid, notAbove, type JsonObject } from './record-fields.js';
 import { threadKey } from './thread-documents.js';
 
@@ -156,6 +156,25 @@ export class RunRecords {
     return found.map(asRun);
   }
 
+  /**
+   * Returns the pending and running runs that have not changed since `before`. The filter uses the
+   * index of {@link allActive}. Runs of threads that are being deleted are left out.
+   */
+  async unchanged({ tenant }: Caller, before: Date): Promise<UnchangedRun[]> {
+    return this.#runs
+      .find(
+        {
+          thread: { $gte: `${tenant}/`, $lt: `${tenant}0` },
+          admitted: true,
+          active: true,
+          updatedAt: { $lte: before },
+          deletedAt: { $exists: false },
+        },
+        { projection: { _id: 0, threadId: 1, runId: 1, status: 1, updatedAt: 1 } },
+      )
+      .toArray();
+  }
+
   async setCancelReason(caller: Caller, threadId: string, runId: string, reason: string): Promise<void> {
     await this.#runs.updateOne(
       { _id: runKey(caller.tenant, threadId, runId), status: UNENDED },
@@ -196,6 +215,21 @@ export class RunRecords {
       },
     );
     if (matchedCount === 0) await this.#existsUnfenced(key, fence);
+    return matchedCount > 0;
+  }
+
+  /**
+   * Marks a run as failed if its record is still the one that `run` was read from. Every start and
+   * every end of a run changes these fields. Returns false if the record has changed or is gone.
+   */
+  async endUnchanged(caller: Caller, { threadId, runId, status, updatedAt }: Run, error: RunError): Promise<boolean> {
+    const { matchedCount } = await this.#runs.updateOne(
+      { _id: runKey(caller.tenant, threadId, runId), active: true, status, updatedAt },
+      {
+        $set: { status: 'error', admitted: true, updatedAt: new Date(), error },
+        $unset: { active: '', expiresAt: '' },
+      },
+    );
     return matchedCount > 0;
   }
 

@@ -1,9 +1,10 @@
 import type { Collection, Filter, UpdateFilter } from 'mongodb';
-import { ColloquyError, type Caller, type Thread } from '../../protocol/index.js';
+import { ColloquyError, type Caller, type Run, type Thread } from '../../protocol/index.js';
 import { isDuplicateKey } from '../../database/index.js';
 import type {
   DueQuery,
   DueThread,
+  LostRunEnd,
   NewThread,
   RunEnd,
   RunStart,
@@ -135,21 +136,11 @@ export class ThreadRecords {
    * Does nothing if the thread is busy, because the end of its run stores both.
    */
   async settle(caller: Caller, threadId: string, settled: SettledState): Promise<void> {
-    const now = new Date();
     await this.#updateOpen(
       caller,
       threadId,
       { currentRun: null },
-      {
-        $set: {
-          status: settled.status,
-          interrupts: encodeJson(`interrupts of thread ${threadId}`, settled.interrupts),
-          updatedAt: now,
-          stateUpdatedAt: now,
-          thinAt: now,
-        },
-        $unset: { error: '' },
-      },
+      { $set: settledFields(threadId, settled), $unset: { error: '' } },
     );
   }
 
@@ -305,7 +296,6 @@ export class ThreadRecords {
    */
   endRun(caller: Caller, threadId: string, end: RunEnd): Promise<void> {
     const status = end.threadStatus;
-    const now = new Date();
     const failed = status === 'error' && end.error !== undefined;
     return this.#updateOpen(
       caller,
@@ -313,16 +303,28 @@ export class ThreadRecords {
       { endedRuns: { $ne: end.runId }, currentRun: { $in: [end.runId, null] }, runFence: notAbove(end.fence) },
       {
         $set: {
-          status,
+          ...settledFields(threadId, { status, interrupts: end.interrupts }),
           currentRun: null,
-          interrupts: encodeJson(`interrupts of thread ${threadId}`, end.interrupts),
-          updatedAt: now,
-          stateUpdatedAt: now,
-          thinAt: now,
           ...(failed ? { error: end.error } : {}),
         },
         $push: { endedRuns: { $each: [end.runId], $slice: -ENDED_RUNS_KEPT } },
         ...(failed ? {} : { $unset: { error: '' } }),
+      },
+    );
+  }
+
+  /**
+   * Stores the end of a lost run in the record of its thread. Needs no fence, because the run is
+   * named: a thread that another run has made busy is left unchanged.
+   */
+  endLostRun(caller: Caller, { threadId, runId }: Run, { error, interrupts, isNewest }: LostRunEnd): Promise<void> {
+    return this.#updateOpen(
+      caller,
+      threadId,
+      { endedRuns: { $ne: runId }, currentRun: isNewest ? { $in: [runId, null] } : runId },
+      {
+        $set: { ...settledFields(threadId, { status: 'error', interrupts }), currentRun: null, error },
+        $push: { endedRuns: { $each: [runId], $slice: -ENDED_RUNS_KEPT } },
       },
     );
   }
@@ -350,6 +352,16 @@ export class ThreadRecords {
     if (found === null || found.deletedAt !== undefined) throw noThread(threadId);
     return found;
   }
+}
+
+/** Returns the fields that change whenever the state of a thread comes to rest. */
+function settledFields(
+  threadId: string,
+  { status, interrupts }: Pick<Thread, 'status' | 'interrupts'>,
+): Pick<ThreadDocument, 'status' | 'interrupts' | 'updatedAt' | 'stateUpdatedAt' | 'thinAt'> {
+  const now = new Date();
+  const text = encodeJson(`interrupts of thread ${threadId}`, interrupts);
+  return { status, interrupts: text, updatedAt: now, stateUpdatedAt: now, thinAt: now };
 }
 
 function isSameThread(thread: ThreadIdentity, other: ThreadIdentity): boolean {
