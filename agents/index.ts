@@ -9,5 +9,6 @@ export { loadProject } from './project.js';
 export type { AgentProject, FactoryConfig, FactoryRuntime, LoadProjectOptions } from './project.js';
 export type { GraphEntry } from './project-file.js';
 export type { CorsSettings, HttpSettings, ModuleExport, ProjectSettings } from './project-settings.js';
+export { isCompiledGraph } from './graph-value.js';
 export type { LoadedGraph } from './graph-value.js';
 export type { GraphLog, GraphLogLevel } from './graph-logger.js';

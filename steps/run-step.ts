@@ -1,11 +1,12 @@
 import { RunControl, START, isGraphDrained, type Command } from '@langchain/langgraph';
 import { TENANT_KEY, type LoadedGraph } from '../agents/index.js';
-import type { NamespaceHead, Run } from '../protocol/index.js';
+import { STATELESS_METADATA, type NamespaceHead, type Run } from '../protocol/index.js';
 import type { CommitInfo, Injection, StepSaver } from '../threads/index.js';
 import { toCommand } from './command.js';
 import { awaitsTools, isBetweenSupersteps, messageIds, takesMessages, updateOf } from './injection.js';
 import { graphAt, hasNodeOptions, mergeOptions, nodeOptions } from './node-options.js';
 import { Narrator, V3_MODES, type Chunk } from './narrator.js';
+import { finalIfExhausted, watchRetries } from './own-retries.js';
 import { StepProgress } from './progress.js';
 import type { StepContext, StepReport, StepRequest } from './ports.js';
 
@@ -30,6 +31,7 @@ const OWN_V3_MODES = ['tasks', 'debug', 'values'] as const;
  * those of nodes; `fence_lost` if another attempt has taken over the thread.
  */
 export async function runStep(graph: LoadedGraph, request: StepRequest, context: StepContext): Promise<StepReport> {
+  watchRetries(graph);
   const step = new Step(graph, request, context);
   for (;;) {
     const report = await step.pass();
@@ -114,7 +116,7 @@ class Step {
       // task.
       await this.#saver.flush().catch(() => undefined);
       for (const chunk of tap.undelivered()) this.#narrator.chunk(chunk);
-      if (!isGraphDrained(error)) throw this.#withFullLimit(error);
+      if (!isGraphDrained(error)) throw finalIfExhausted(this.#withFullLimit(error));
       drained = true;
     }
     await this.#saver.flush();
@@ -197,7 +199,7 @@ class Step {
       ...(this.#limitLeft() !== undefined && { recursionLimit: Math.max(1, this.#limitLeft() ?? 0) }),
       ...(this.#context.store !== undefined && { store: this.#context.store }),
       runId: run.runId,
-      metadata: { ...run.metadata, run_id: run.runId, run_attempt: attempt },
+      metadata: { ...withoutServerKeys(run.metadata), run_id: run.runId, run_attempt: attempt },
       configurable: {
         ...publicKeys(config.configurable),
         [TENANT_KEY]: run.tenant,
@@ -342,6 +344,14 @@ class Tap {
  */
 function publicKeys(configurable: Record<string, unknown> = {}): Record<string, unknown> {
   return Object.fromEntries(Object.entries(configurable).filter(([key]) => !key.startsWith('__')));
+}
+
+/**
+ * Returns the metadata of a run without the mark of stateless runs. A `RemoteGraph` sends metadata
+ * to its server, and Colloquy's API refuses the mark.
+ */
+function withoutServerKeys(metadata: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(metadata).filter(([key]) => !Object.hasOwn(STATELESS_METADATA, key)));
 }
 
 function libraryModes(modes: readonly string[]): string[] {
