@@ -18,8 +18,8 @@ export function toCompiledGraph(value: unknown): LoadedGraph | undefined {
   if (typeof value.compile === 'function') return toCompiledGraph((value as { compile(): unknown }).compile());
   // The result of `createAgent` looks like a graph, but it wraps a graph. The wrapped graph is the
   // one to run.
-  if (isPregel(value.graph)) return value.graph;
-  return isPregel(value) ? value : undefined;
+  if (isCompiledGraph(value.graph)) return value.graph;
+  return isCompiledGraph(value) ? value : undefined;
 }
 
 /**
@@ -40,7 +40,12 @@ export function describeValue(value: unknown): string {
   return Array.isArray(value) ? 'an array' : `an object of class ${name ?? 'unknown'} that is no graph`;
 }
 
-function isPregel(value: unknown): value is LoadedGraph {
+/**
+ * Returns whether a value is a compiled graph that runs in this process. A `RemoteGraph` also has
+ * LangGraph's mark of a graph, but it has no nodes and no channels, because it runs on another
+ * server.
+ */
+export function isCompiledGraph(value: unknown): value is LoadedGraph {
   return isObject(value) && value.lg_is_pregel === true && isObject(value.nodes) && isObject(value.channels);
 }
 

@@ -9,6 +9,6 @@ export { loadProject, readProject } from './project.js';
 export type { AgentProject, FactoryConfig, FactoryRuntime, LoadProjectOptions, ReadProject } from './project.js';
 export type { GraphEntry } from './project-file.js';
 export type { CorsSettings, HttpSettings, ModuleExport, ProjectSettings } from './project-settings.js';
-export { copyGraph } from './graph-value.js';
+export { copyGraph, isCompiledGraph } from './graph-value.js';
 export type { LoadedGraph } from './graph-value.js';
 export type { GraphLog, GraphLogLevel } from './graph-logger.js';

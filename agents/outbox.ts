@@ -23,8 +23,10 @@ export const OUTBOX_KEY = '__colloquy_outbox';
 /**
  * Key in `config.configurable` under which the nodes of a graph find the tenant of the run. The
  * step that executes the graph sets it. If it is absent, as in a test, the default tenant applies.
+ * A `RemoteGraph` sends the other keys of `configurable` to its server, but none with the prefix
+ * `__pregel_`.
  */
-export const TENANT_KEY = '__colloquy_tenant';
+export const TENANT_KEY = '__pregel_colloquy_tenant';
 
 let fallback: MemoryOutbox | undefined;
 

@@ -1,5 +1,11 @@
 import type { RunnableConfig } from '@langchain/core/runnables';
-import type { AgentProject, FactoryConfig, FactoryRuntime, LoadedGraph } from '../agents/index.js';
+import {
+  isCompiledGraph,
+  type AgentProject,
+  type FactoryConfig,
+  type FactoryRuntime,
+  type LoadedGraph,
+} from '../agents/index.js';
 import { takesMessages } from './injection.js';
 import type { GraphDescriptions, GraphDrawing, GraphSchemas } from './ports.js';
 import { createSchemaReader } from './schemas.js';
@@ -16,6 +22,8 @@ export interface DescriptionDependencies {
   prepare?: boolean;
 }
 
+/** Levels to draw of a graph that cannot be drawn to its last level. */
+const MOST_LEVELS = 10;
 const READING: FactoryRuntime = { accessContext: 'assistants.read', executionRuntime: null };
 
 /**
@@ -34,10 +42,7 @@ export function createGraphDescriptions(dependencies: DescriptionDependencies): 
   return {
     async draw(caller, graphId, config, xray) {
       const graph = await open(graphId, config);
-      // Pregel's type for these options lacks `xray`, which Pregel reads.
-      const options: RunnableConfig & { xray: boolean | number } = { ...runnableConfig(config), xray };
-      const drawing = await graph.getGraphAsync(options);
-      return toWire<GraphDrawing>(drawing.toJSON());
+      return toWire<GraphDrawing>(await drawing(graph, runnableConfig(config), xray));
     },
 
     async schemas(caller, graphId, config) {
@@ -51,12 +56,47 @@ export function createGraphDescriptions(dependencies: DescriptionDependencies): 
     async subgraphs(caller, graphId, config, { namespace, recurse }) {
       const graph = await open(graphId, config);
       const found: Record<string, GraphSchemas> = {};
-      for await (const [name, subgraph] of graph.getSubgraphsAsync(namespace, recurse)) {
+      for await (const [name, subgraph] of subgraphsIn(graph, recurse)) {
+        if (namespace !== undefined && name !== namespace) continue;
         found[name] = await schemas.read(graphId, subgraph as LoadedGraph, name);
       }
       return found;
     },
   };
+}
+
+/**
+ * Returns the drawing of a graph. `xray` is the number of levels of subgraphs to draw; true draws
+ * all. LangGraph cannot draw the inside of some nodes, such as a `RemoteGraph`, and then throws. In
+ * this case, returns the drawing with as many levels as LangGraph can draw.
+ */
+async function drawing(graph: LoadedGraph, config: RunnableConfig, xray: boolean | number): Promise<object> {
+  try {
+    // Pregel's type for these options lacks `xray`, which Pregel reads.
+    const options: RunnableConfig & { xray: boolean | number } = { ...config, xray };
+    return (await graph.getGraphAsync(options)).toJSON();
+  } catch (error) {
+    const levels = typeof xray === 'number' ? xray : Number(xray) * MOST_LEVELS;
+    if (levels <= 0) throw error;
+    return drawing(graph, config, levels - 1);
+  }
+}
+
+/**
+ * Yields the subgraphs of a graph, each with its namespace without task ids. With `recurse`, also
+ * yields their subgraphs, except those of a `RemoteGraph`: only its server knows them, and
+ * LangGraph's own recursion throws at it.
+ */
+async function* subgraphsIn(
+  graph: LoadedGraph,
+  recurse: boolean | undefined,
+  prefix = '',
+): AsyncGenerator<[string, unknown]> {
+  for await (const [name, subgraph] of graph.getSubgraphsAsync()) {
+    yield [`${prefix}${name}`, subgraph];
+    const inner: unknown = subgraph;
+    if (recurse && isCompiledGraph(inner)) yield* subgraphsIn(inner, recurse, `${prefix}${name}|`);
+  }
 }
 
 function runnableConfig({ recursion_limit: recursionLimit, ...config }: FactoryConfig) {

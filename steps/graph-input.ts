@@ -1,5 +1,5 @@
 import { TENANT_KEY } from '../agents/index.js';
-import type { Run } from '../protocol/index.js';
+import { STATELESS_METADATA, type Run } from '../protocol/index.js';
 import { toCommand } from './command.js';
 import { V3_MODES } from './narrator.js';
 import type { StepRequest } from './ports.js';
@@ -51,7 +51,7 @@ export function configOf({ run, attempt }: StepRequest, begun: boolean) {
     ...(interruptBefore !== undefined && { interruptBefore }),
     ...(interruptAfter !== undefined && { interruptAfter }),
     runId: run.runId,
-    metadata: { ...run.metadata, run_id: run.runId, run_attempt: attempt },
+    metadata: { ...withoutServerKeys(run.metadata), run_id: run.runId, run_attempt: attempt },
     configurable: {
       ...publicKeys(config.configurable),
       [TENANT_KEY]: run.tenant,
@@ -72,6 +72,14 @@ export function configOf({ run, attempt }: StepRequest, begun: boolean) {
  */
 function publicKeys(configurable: Record<string, unknown> = {}): Record<string, unknown> {
   return Object.fromEntries(Object.entries(configurable).filter(([key]) => !key.startsWith('__')));
+}
+
+/**
+ * Returns the metadata of a run without the mark of stateless runs. A `RemoteGraph` sends metadata
+ * to its server, and Colloquy's API refuses the mark.
+ */
+function withoutServerKeys(metadata: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(metadata).filter(([key]) => !Object.hasOwn(STATELESS_METADATA, key)));
 }
 
 function libraryModes(modes: readonly string[]): string[] {

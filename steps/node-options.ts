@@ -1,4 +1,4 @@
-import type { LoadedGraph } from '../agents/index.js';
+import { isCompiledGraph, type LoadedGraph } from '../agents/index.js';
 import { ColloquyError, DEFAULT_STEP_OPTIONS, type StepOptions } from '../protocol/index.js';
 
 interface RetryMetadata {
@@ -97,13 +97,12 @@ export function hasNodeOptions(graph: LoadedGraph): boolean {
 
 /**
  * Returns the compiled graph that was added as this node. Returns undefined for a function, even if
- * the function calls a graph.
+ * the function calls a graph. Also returns undefined for a `RemoteGraph`, because its supersteps
+ * are committed on another server.
  */
 export function subgraphOf(graph: LoadedGraph, node: string): LoadedGraph | undefined {
   const bound = (graph.nodes as Record<string, { bound?: unknown } | undefined>)[node]?.bound;
-  const isGraph =
-    typeof bound === 'object' && bound !== null && (bound as { lg_is_pregel?: unknown }).lg_is_pregel === true;
-  return isGraph ? (bound as LoadedGraph) : undefined;
+  return isCompiledGraph(bound) ? bound : undefined;
 }
 
 /**

@@ -8,6 +8,7 @@ import { awaitsTools, isBetweenSupersteps, messageIds, takesMessages, updateOf }
 import { Narrator, V3_MODES } from './narrator.js';
 import { graphAt, hasNodeOptions, mergeOptions, nodeOptions } from './node-options.js';
 import { NodeTimes } from './node-times.js';
+import { finalIfExhausted, watchRetries } from './own-retries.js';
 import { Pass } from './pass.js';
 import { StepProgress } from './progress.js';
 import { RecursionLimit } from './recursion-limit.js';
@@ -42,6 +43,7 @@ export class Turn {
   #pausedIn: string | undefined;
 
   constructor(graph: LoadedGraph, request: StepRequest, context: StepContext) {
+    watchRetries(graph);
     this.#request = request;
     this.#context = context;
     this.#planned = hasNodeOptions(graph);
@@ -140,7 +142,7 @@ export class Turn {
       // task.
       await this.#saver.flush().catch(() => undefined);
       isDrained = pass.control.drainRequested && nameOf(error) === 'GraphDrained';
-      if (!isDrained) throw this.#limit.describe(error);
+      if (!isDrained) throw finalIfExhausted(this.#limit.describe(error));
     }
     this.#pass = undefined;
     await this.#saver.flush();

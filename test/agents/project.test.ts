@@ -209,6 +209,12 @@ describe('a broken project', () => {
     ]);
   });
 
+  it('is refused if it exports a RemoteGraph, although one can be a node', async () => {
+    const { code, message } = await load(join(projects, 'remote/exported.json'));
+    expect(code).toBe('invalid_argument');
+    expect(message).toContain('is a RemoteGraph, which runs on another server and cannot be stepped here');
+  });
+
   it('is loaded although a factory throws or returns no graph: only the call of the factory fails', async () => {
     const { results } = await load(join(projects, 'broken/factories.json'));
     const file = join(projects, 'broken/things.js');

@@ -1,8 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
+import { RunnableLambda, type RunnableLike } from '@langchain/core/runnables';
 import { Annotation, START, StateGraph } from '@langchain/langgraph';
+import { RemoteGraph } from '@langchain/langgraph/remote';
 import type { LoadedGraph } from '../../agents/index.js';
 import { DEFAULT_STEP_OPTIONS } from '../../protocol/index.js';
-import { hasNodeOptions, mergeOptions, nodeOptions } from '../../steps/node-options.js';
+import { graphAt, hasNodeOptions, mergeOptions, nodeOptions, subgraphOf } from '../../steps/node-options.js';
 
 const State = Annotation.Root({ n: Annotation<number> });
 
@@ -87,5 +89,42 @@ describe('the activity options of a graph node', () => {
       { node: 'b', options: DEFAULT_STEP_OPTIONS },
     ];
     expect(() => mergeOptions(all)).toThrow(/nodes a and b run in one step but want task queues x and \(default\)/);
+  });
+});
+
+describe('a node', () => {
+  const inner = graph({ taskQueue: 'q' });
+  const remote = new RemoteGraph({ graphId: 'far', url: 'http://127.0.0.1:1' });
+  const first = RunnableLambda.from((state: { n: number }) => state);
+  const holding = (node: unknown) =>
+    new StateGraph(State)
+      .addNode('node', node as RunnableLike<typeof State.State>)
+      .addEdge(START, 'node')
+      .compile() as unknown as LoadedGraph;
+
+  it.each([
+    ['a compiled graph', inner],
+    ['a compiled graph with a config', inner.withConfig({ tags: ['bound'] })],
+    ['a proxy of a compiled graph', new Proxy(inner, {})],
+  ])('that is %s is a subgraph, which has node options', (_what, node) => {
+    const outer = holding(node);
+    expect(subgraphOf(outer, 'node')).toBe(node);
+    expect(graphAt(outer, 'node:1b2c')).toBe(node);
+    expect(hasNodeOptions(outer)).toBe(true);
+  });
+
+  it.each([
+    ['a RemoteGraph', remote],
+    ['a RemoteGraph with a config', remote.withConfig({ tags: ['bound'] })],
+    ['a sequence that ends with a compiled graph', first.pipe(inner as never)],
+    ['a sequence that ends with a RemoteGraph', first.pipe(remote)],
+    ['a compiled graph with retries of its own', inner.withRetry({ stopAfterAttempt: 2 })],
+    ['a function', () => ({ n: 1 })],
+  ])('that is %s is no subgraph', (_what, node) => {
+    const outer = holding(node);
+    expect(subgraphOf(outer, 'node')).toBeUndefined();
+    expect(graphAt(outer, 'node:1b2c')).toBeUndefined();
+    expect(hasNodeOptions(outer)).toBe(false);
+    expect(nodeOptions(outer, 'node')).toEqual(DEFAULT_STEP_OPTIONS);
   });
 });
