@@ -5,10 +5,12 @@ import {
   encodeFence,
   endOf,
   errorCode,
+  isSameRunError,
   type Caller,
   type EndedData,
   type Fence,
   type Run,
+  type RunError,
   type ThreadStatus,
   ifFound,
 } from '../protocol/index.js';
@@ -42,6 +44,14 @@ export async function endRunRecords(
   if (isOwn) return appendEnd(log, own);
   const run = await ifFound(threads.getRun(caller, threadId, end.runId, { admittedOnly: false }));
   return appendEnd(log, (run && endOf(run)) ?? own);
+}
+
+/**
+ * Returns the error with which a run ends. The workflow has only the beginning of a long error. The
+ * whole error is then in the run's record, because the failed step has kept it there.
+ */
+function wholeError({ keptError }: Run, reported: RunError | undefined): RunError | undefined {
+  return keptError !== undefined && isSameRunError(keptError.shown, reported) ? keptError.error : reported;
 }
 
 /**
@@ -86,7 +96,8 @@ export function createEndRun(dependencies: ActivityDependencies) {
     if (run === undefined) return { cursor: { head, tail }, threadStatus: thread.status, interrupts: thread.questions };
     const log = dependencies.events.open(caller, { threadId, runId, fence, tail });
     try {
-      await keepWebhook(dependencies, caller, run, task);
+      const error = wholeError(run, task.error);
+      await keepWebhook(dependencies, caller, run, { status: task.status, ...(error !== undefined && { error }) });
       const ended: RunEnd = {
         runId,
         fence,
@@ -96,7 +107,7 @@ export function createEndRun(dependencies: ActivityDependencies) {
         // Hides the run's record if the run is rolled back. A client that has read the run's last
         // event must not find the record any more.
         isRolledBack: task.rollback === true,
-        ...(task.error !== undefined && { error: task.error }),
+        ...(error !== undefined && { error }),
       };
       const last = await endRunRecords(dependencies.threads, caller, threadId, ended, log);
       if (task.rollback) await dependencies.threads.removeRun(caller, threadId, runId);

@@ -364,7 +364,10 @@ class StepActivity {
       throw await this.#fenceFailure(error, failure.error);
     }
     if (failure.kind === 'infrastructure') throw infrastructureFailure(error, failure.error);
-    throw stepFailure(failure, options, isRetried(failure, options) ? await this.#countFailure() : 1);
+    const failures = isRetried(failure, options) ? await this.#countFailure() : 1;
+    throw await stepFailure(failure, options, failures, (kept) =>
+      this.dependencies.threads.keepError(this.#caller, threadId, runId, { ...kept, fence: this.#fence }),
+    );
   }
 
   #fenceFailure(cause: unknown, error?: RunError): Promise<ApplicationFailure> {

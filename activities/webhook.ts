@@ -3,19 +3,22 @@ import { isDatabaseError } from '../database/index.js';
 import { signatureHeaders, type EgressAnswer } from '../egress/index.js';
 import {
   STATELESS_METADATA,
+  WHOLE_IN_RECORD,
   errorCode,
   isEnded,
   isRetryable,
   parseRetryAfter,
   runToWire,
+  shortRunError,
   type Caller,
   type EndedRunStatus,
   type Run,
   type RunError,
 } from '../protocol/index.js';
-import { readValues } from '../steps/index.js';
+import { describeError, readValues } from '../steps/index.js';
 import type { WebhookActivities, WebhookTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
+import { createFailure } from './failures.js';
 
 const GONE = 410;
 const MAX_BODY_BYTES = 12 * 1024 * 1024;
@@ -47,7 +50,7 @@ export async function keepWebhook(
   await dependencies.deliveries.put(caller, {
     id: run.runId,
     url: webhook,
-    body: withValues(body, values),
+    body: withValues(withShortError(body, end.error), values),
     // A stored body that names a thread is deleted together with the thread. The thread of a
     // stateless run is soon deleted by the sweeper, so this body must not name the thread.
     ...(!isStateless(run) && { threadId: run.threadId }),
@@ -56,6 +59,15 @@ export async function keepWebhook(
 
 function isStateless({ metadata }: Run): boolean {
   return Object.keys(STATELESS_METADATA).some((key) => key in metadata);
+}
+
+/**
+ * Returns the body, with the beginning of the error only if the body would otherwise become too
+ * large. The body also contains the request of the run, which may have several MB.
+ */
+function withShortError(body: Record<string, unknown>, error: RunError | undefined): Record<string, unknown> {
+  if (error === undefined || Buffer.byteLength(JSON.stringify(body)) <= MAX_BODY_BYTES) return body;
+  return { ...body, error: shortRunError(error, WHOLE_IN_RECORD).message };
 }
 
 /**
@@ -114,11 +126,10 @@ export function createDeliverWebhook(dependencies: ActivityDependencies): Webhoo
 
 function refuse(error: unknown): never {
   const code = errorCode(error);
-  throw ApplicationFailure.create({
-    message: (error as Error).message,
-    type: code ?? (error as Error).name,
+  const described = describeError(error);
+  throw createFailure(described, error, {
+    type: code ?? described.error,
     nonRetryable: code !== undefined && !isRetryable(code),
-    cause: error as Error,
   });
 }
 

@@ -65,6 +65,7 @@ export const THREAD_RULES: PortRules<ThreadStore> = {
   startRun: { action: 'run.execute', resource: run },
   endRun: { action: 'run.execute', resource: (threadId, { runId }) => run(threadId, runId) },
   countFailure: { action: 'run.execute', resource: run },
+  keepError: { action: 'run.execute', resource: run },
   removeRun: { action: 'run.execute', resource: run },
 };
 

@@ -41,6 +41,7 @@ const CALLS: Record<keyof typeof rules, Record<string, [args: unknown[], asked: 
     startRun: [RUN, 'run.execute run r'],
     endRun: [['t', { runId: 'r' }], 'run.execute run r'],
     countFailure: [RUN, 'run.execute run r'],
+    keepError: [RUN, 'run.execute run r'],
     removeRun: [RUN, 'run.execute run r'],
   },
   ASSISTANT_RULES: {

@@ -182,6 +182,10 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
       return runs.countFailure(caller, threadId, runId, failed);
     },
 
+    async keepError(caller, threadId, runId, failed) {
+      await runs.keepError(caller, threadId, runId, failed);
+    },
+
     async removeRun(caller, threadId, runId) {
       await runs.remove(caller, threadId, runId);
     },
