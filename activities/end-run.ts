@@ -1,10 +1,27 @@
 import { Context } from '@temporalio/activity';
 import { endRunRecords, keepWebhook } from '../executors/index.js';
-import { encodeFence, errorCode, ifFound, type Fence, type Run, type ThreadStatus } from '../protocol/index.js';
+import {
+  encodeFence,
+  errorCode,
+  ifFound,
+  isSameRunError,
+  type Fence,
+  type Run,
+  type RunError,
+  type ThreadStatus,
+} from '../protocol/index.js';
 import type { RunEnd } from '../threads/index.js';
 import type { EndRunTask, Standing } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
 import { fenceFailure } from './failures.js';
+
+/**
+ * Returns the error with which a run ends. The workflow has only the beginning of a long error. The
+ * whole error is then in the run's record, because the failed step has kept it there.
+ */
+function wholeError({ keptError }: Run, reported: RunError | undefined): RunError | undefined {
+  return keptError !== undefined && isSameRunError(keptError.shown, reported) ? keptError.error : reported;
+}
 
 /**
  * Returns the activity that ends a run which was cancelled or failed permanently. Idempotent by run
@@ -38,7 +55,9 @@ export function createEndRun(dependencies: ActivityDependencies) {
     if (run === undefined) return { cursor: { head, tail }, threadStatus: thread.status, interrupts: thread.questions };
     const log = dependencies.events.open(caller, { threadId, runId, fence, tail });
     try {
-      await keepWebhook({ deliveries, readValues: (ended) => executors.values(ended) }, caller, run, task);
+      const error = wholeError(run, task.error);
+      const ending = { status: task.status, ...(error !== undefined && { error }) };
+      await keepWebhook({ deliveries, readValues: (ended) => executors.values(ended) }, caller, run, ending);
       const ended: RunEnd = {
         runId,
         fence,
@@ -48,7 +67,7 @@ export function createEndRun(dependencies: ActivityDependencies) {
         // Hides the run's record if the run is rolled back. A client that has read the run's last
         // event must not find the record any more.
         isRolledBack: task.rollback === true,
-        ...(task.error !== undefined && { error: task.error }),
+        ...(error !== undefined && { error }),
       };
       const last = await endRunRecords(dependencies.threads, caller, threadId, ended, log);
       if (task.rollback) await dependencies.threads.removeRun(caller, threadId, runId);

@@ -1,8 +1,20 @@
-import { ApplicationFailure } from '@temporalio/common';
-import { errorCode, type Caller, type Fence, type RunError, type StepOptions } from '../protocol/index.js';
+import { ApplicationFailure, type ApplicationFailureOptions } from '@temporalio/common';
+import {
+  ERROR_CODES,
+  WHOLE_IN_RECORD,
+  errorCode,
+  isSameRunError,
+  shortRunError,
+  type Caller,
+  type Fence,
+  type KeptError,
+  type RunError,
+  type StepOptions,
+} from '../protocol/index.js';
 import { describeError, type StepFailure } from '../steps/index.js';
 import type { HeadStore } from '../threads/index.js';
 import { FAILURES } from '../workflows/contract.js';
+import { causeOf } from './failure-cause.js';
 
 /**
  * Delay before the next attempt, in ms, if a commit was refused although the thread's head has no
@@ -12,20 +24,36 @@ import { FAILURES } from '../workflows/contract.js';
  */
 const HEAD_MOVED_DELAY_MS = 50;
 
+/** Types of failures with a meaning of their own. An error of a node may have such a name. */
+const RESERVED_TYPES: ReadonlySet<string> = new Set([
+  ...Object.values(FAILURES),
+  ...ERROR_CODES,
+  'head_moved',
+  'worker_stopped',
+]);
+
 /**
- * Converts the failure of a step to an `ApplicationFailure` of Temporal. `failures` is the number
- * of failed attempts of this superstep, including this one.
+ * Converts the failure of a step to an `ApplicationFailure` of Temporal, whose texts are short.
+ * `failures` is the number of failed attempts of this superstep, including this one. If the failure
+ * ends the run and a text was cut, calls `keep` with the whole error first.
  */
-export function stepFailure(failure: StepFailure, options: StepOptions, failures: number): ApplicationFailure {
+export async function stepFailure(
+  failure: StepFailure,
+  options: StepOptions,
+  failures: number,
+  keep: (kept: KeptError) => Promise<void>,
+): Promise<ApplicationFailure> {
   const { error } = failure;
-  const retried = isRetried(failure, options);
-  const common = { message: error.message, details: [error], ...causeOf(failure.cause) };
-  if (!retried || failures >= options.maximumAttempts) {
-    return ApplicationFailure.create({ ...common, type: FAILURES.graph, nonRetryable: true });
+  if (!isRetried(failure, options) || failures >= options.maximumAttempts) {
+    const shown = shortRunError(error, WHOLE_IN_RECORD);
+    if (!isSameRunError(shown, error)) await keep({ error, shown });
+    return createFailure(shown, failure.cause, { type: FAILURES.graph, nonRetryable: true, details: [shown] });
   }
+  const shown = shortRunError(error);
   const backoff = options.initialIntervalMs * options.backoffCoefficient ** (failures - 1);
   const delay = Math.max(Math.min(backoff, options.maximumIntervalMs), failure.retryAfterMs ?? 0);
-  return ApplicationFailure.create({ ...common, type: error.error, nextRetryDelay: delay });
+  const type = RESERVED_TYPES.has(shown.error) ? `node error ${shown.error}` : shown.error;
+  return createFailure(shown, failure.cause, { type, details: [shown], nextRetryDelay: delay });
 }
 
 export function isRetried(failure: StepFailure, options: StepOptions): boolean {
@@ -38,11 +66,7 @@ export function isRetried(failure: StepFailure, options: StepOptions): boolean {
  * failure is a Colloquy error code if `cause` has one, so that Temporal's Web UI shows this code.
  */
 export function infrastructureFailure(cause: unknown, error: RunError): ApplicationFailure {
-  return ApplicationFailure.create({
-    message: error.message,
-    type: errorCode(cause) ?? error.error,
-    ...causeOf(cause),
-  });
+  return createFailure(error, cause, { type: errorCode(cause) ?? error.error });
 }
 
 /**
@@ -62,23 +86,20 @@ export async function fenceFailure(
 ): Promise<ApplicationFailure> {
   const head = await heads.readHead(caller, threadId);
   if (head.fence > mine) {
-    const details = [head.fence];
-    return ApplicationFailure.create({
-      message: error.message,
-      type: FAILURES.fence,
-      nonRetryable: true,
-      details,
-      ...causeOf(cause),
-    });
+    return createFailure(error, cause, { type: FAILURES.fence, nonRetryable: true, details: [head.fence] });
   }
-  return ApplicationFailure.create({
-    message: error.message,
-    type: 'head_moved',
-    nextRetryDelay: HEAD_MOVED_DELAY_MS,
-    ...causeOf(cause),
-  });
+  return createFailure(error, cause, { type: 'head_moved', nextRetryDelay: HEAD_MOVED_DELAY_MS });
 }
 
-function causeOf(cause: unknown): { cause?: Error } {
-  return cause instanceof Error ? { cause } : {};
+/**
+ * Creates a failure with a short message and a short copy of `cause`. Temporal refuses a failure of
+ * more than 2 MB, and then attempts the activity again without end.
+ */
+export function createFailure(
+  error: RunError,
+  cause: unknown,
+  options: Omit<ApplicationFailureOptions, 'message' | 'cause'>,
+): ApplicationFailure {
+  const short = shortRunError({ error: options.type ?? error.error, message: error.message });
+  return ApplicationFailure.create({ ...options, type: short.error, message: short.message, ...causeOf(cause) });
 }

@@ -11,8 +11,10 @@ import {
   type ErrorCode,
 } from '../protocol/index.js';
 import type { RunBody } from '../protocol/schemas/index.js';
+import { describeError } from '../steps/index.js';
 import type { CronActivities, FireCronTask, FiredRun } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
+import { createFailure } from './failures.js';
 
 /**
  * If the run of a firing is refused with one of these error codes, the firing starts no run and
@@ -53,7 +55,7 @@ export function createCronActivities({ conversations }: Pick<ActivityDependencie
       if (TAKEN.includes(code) && (await statusOf(order.caller, order)) !== 'gone') return firedRunOf(order);
       const { message } = error as Error;
       if (SKIPPED.includes(code)) return { refused: message };
-      throw ApplicationFailure.create({ message, type: code, nonRetryable: true, cause: error as Error });
+      throw createFailure(describeError(error), error, { type: code, nonRetryable: true });
     }
   }
 

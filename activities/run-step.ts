@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto';
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import { describeEnding, type AttemptFailure, type Crash } from '../executors/index.js';
-import { ColloquyError, encodeFence, firstOf, type Caller, type Fence, type Head } from '../protocol/index.js';
+import {
+  ColloquyError,
+  encodeFence,
+  firstOf,
+  type Caller,
+  type Fence,
+  type Head,
+  type StepOptions,
+} from '../protocol/index.js';
 import { describeError, type StepFailure } from '../steps/index.js';
 import type { StepOutcome, StepTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
@@ -112,7 +120,7 @@ class StepActivity {
       return fenceFailure(this.dependencies.heads, this.#caller, threadId, this.#fence, cause, failure.error);
     }
     if (failure.kind === 'infrastructure') return infrastructureFailure(cause, failure.error);
-    return stepFailure(failure, options, isRetried(failure, options) ? await this.#count('') : 1);
+    return this.#stepFailure(failure, options, isRetried(failure, options) ? await this.#count('') : 1);
   }
 
   /**
@@ -123,7 +131,7 @@ class StepActivity {
     const { threadId, runId, step, graphId, options } = this.task;
     if (this.#timeout.signal.aborted) {
       const failure = this.#timedOut(undefined);
-      return stepFailure(failure, options, await this.#count(''));
+      return this.#stepFailure(failure, options, await this.#count(''));
     }
     const what = `the process that ran step ${step} of run ${runId} (graph ${graphId}) has ended: ${describeEnding(ending)}`;
     if (role === 'stopped') {
@@ -138,7 +146,7 @@ class StepActivity {
     const error = { error: 'process_crashed', message: `${what}${lastLines(ending.stderr)}` };
     const crashes = await this.#count('crash-');
     const failure: StepFailure = { kind: 'transient', error, cause: undefined };
-    return stepFailure(failure, { ...options, maximumAttempts: MAX_CRASHES }, crashes);
+    return this.#stepFailure(failure, { ...options, maximumAttempts: MAX_CRASHES }, crashes);
   }
 
   /**
@@ -150,6 +158,14 @@ class StepActivity {
     const { threadId, runId } = this.task;
     const superstep = prefix + superstepOf(await this.dependencies.heads.readHead(this.#caller, threadId));
     return this.dependencies.threads.countFailure(this.#caller, threadId, runId, { superstep, fence: this.#fence });
+  }
+
+  /** Returns the failure for Temporal. Keeps the whole error in the run's record if it is cut. */
+  #stepFailure(failure: StepFailure, options: StepOptions, failures: number): Promise<Error> {
+    const { threadId, runId } = this.task;
+    return stepFailure(failure, options, failures, (kept) =>
+      this.dependencies.threads.keepError(this.#caller, threadId, runId, { ...kept, fence: this.#fence }),
+    );
   }
 
   #timedOut(cause: unknown): StepFailure {

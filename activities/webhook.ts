@@ -1,8 +1,10 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { signatureHeaders, type EgressAnswer } from '../egress/index.js';
 import { errorCode, isRetryable, parseRetryAfter } from '../protocol/index.js';
+import { describeError } from '../steps/index.js';
 import type { WebhookActivities, WebhookTask } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
+import { createFailure } from './failures.js';
 
 const GONE = 410;
 
@@ -34,11 +36,10 @@ export function createDeliverWebhook(dependencies: ActivityDependencies): Webhoo
 
 function refuse(error: unknown): never {
   const code = errorCode(error);
-  throw ApplicationFailure.create({
-    message: (error as Error).message,
-    type: code ?? (error as Error).name,
+  const described = describeError(error);
+  throw createFailure(described, error, {
+    type: code ?? described.error,
     nonRetryable: code !== undefined && !isRetryable(code),
-    cause: error as Error,
   });
 }
 

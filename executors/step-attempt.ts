@@ -18,6 +18,7 @@ import {
 import {
   classifyFailure,
   describeThread,
+  readField,
   uncommittedRanges,
   writtenMessageIds,
   Turn,
@@ -336,7 +337,7 @@ export class StepAttempt {
     const { kind, error, retryAfterMs } = classifyFailure(this.#turn?.timeout ?? cause);
     const code = errorCode(cause);
     const hasStopped = this.#turn === undefined || (await this.#turn.hasStopped(this.dependencies.stopGraceMs));
-    const { stack } = (cause ?? {}) as { stack?: unknown };
+    const stack = readField(cause, 'stack');
     return {
       failure: {
         kind,

@@ -52,11 +52,16 @@ export interface ErrorDetails {
  * The error class of Colloquy. Only invalid settings and command lines have error classes of their
  * own. Each message names what the error is about, with its values:
  * `thread t_42 is closed; cannot accept run r_7`. Use {@link errorCode} to recognise such an error.
- * `instanceof` does not recognise it if the error comes from the workflow sandbox or from another
- * process.
+ * It recognises neither an error from another process nor one from the workflow sandbox: both
+ * arrive as failures of Temporal.
  */
 export class ColloquyError extends Error {
   override readonly name = 'ColloquyError';
+  /**
+   * A private copy of `code`. Only this class can set it, so it also proves that the error is one
+   * of ours. A node may throw an error with any `name` and `code`.
+   */
+  readonly #code: ErrorCode;
   readonly code: ErrorCode;
   readonly field?: string;
   readonly retryAfterMs?: number;
@@ -64,19 +69,26 @@ export class ColloquyError extends Error {
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.#code = code;
     this.code = code;
     if (details.field !== undefined) this.field = details.field;
     if (details.retryAfterMs !== undefined) this.retryAfterMs = details.retryAfterMs;
     if (details.errorName !== undefined) this.errorName = details.errorName;
   }
+
+  /** See {@link errorCode}. */
+  static codeOf(error: unknown): ErrorCode | undefined {
+    return typeof error === 'object' && error !== null && #code in error ? error.#code : undefined;
+  }
 }
 
-/** Returns the code of a {@link ColloquyError}, or undefined for any other value. */
+/**
+ * Returns the code of a {@link ColloquyError}, or undefined for any other value. Never throws, and
+ * runs no code of the value. An error of a project's code with the same `name` and `code` is not
+ * recognised.
+ */
 export function errorCode(error: unknown): ErrorCode | undefined {
-  if (typeof error !== 'object' || error === null) return undefined;
-  const { name, code } = error as { name?: unknown; code?: unknown };
-  if (name !== 'ColloquyError' || typeof code !== 'string') return undefined;
-  return (ERROR_CODES as readonly string[]).includes(code) ? (code as ErrorCode) : undefined;
+  return ColloquyError.codeOf(error);
 }
 
 /** Returns the value of the promise, or undefined if the promise rejects with `not_found`. */
@@ -121,5 +133,10 @@ const NETWORK_ERROR_CODES: ReadonlySet<unknown> = new Set([
  * the error of the socket.
  */
 export function isNetworkError(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && NETWORK_ERROR_CODES.has((error as { code?: unknown }).code);
+  if (typeof error !== 'object' || error === null) return false;
+  try {
+    return NETWORK_ERROR_CODES.has((error as { code?: unknown }).code);
+  } catch {
+    return false; // the field `code` of an error of a node may be a getter that throws
+  }
 }

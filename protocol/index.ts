@@ -24,6 +24,7 @@ export type {
   CancelAction,
   CheckpointRef,
   EndedRunStatus,
+  KeptError,
   MultitaskStrategy,
   Run,
   RunCommand,
@@ -33,6 +34,7 @@ export type {
   RunStatus,
   StreamMode,
 } from './run.js';
+export { WHOLE_IN_RECORD, isSameRunError, shortRunError, storedRunError } from './run-error.js';
 export { DEFAULTS } from './defaults.js';
 export { publicConfigurable } from './public-config.js';
 export { runToWire } from './run-wire.js';

@@ -112,6 +112,16 @@ export interface RunError {
   message: string;
 }
 
+/**
+ * The error of a run that is about to end, if the error is too long for Temporal. It is kept in the
+ * run's record until the run ends.
+ */
+export interface KeptError {
+  error: RunError;
+  /** The error with cut texts, as Temporal has it. */
+  shown: RunError;
+}
+
 export interface Run {
   tenant: string;
   threadId: string;
@@ -129,6 +139,8 @@ export interface Run {
   error?: RunError;
   /** Whether the run was executing when its process crashed. It is then tried again alone. */
   isSuspect?: boolean;
+  /** Set only until the run ends. Clients do not see it. */
+  keptError?: KeptError;
   /**
    * Offset of the last event before the run's first event. Set when the run's first step starts.
    */

@@ -1,4 +1,5 @@
 import { isEnded, type EndedRunStatus, type Run, type RunError } from './run.js';
+import { WHOLE_IN_RECORD, shortRunError } from './run-error.js';
 import { runToWire } from './run-wire.js';
 import { STATELESS_METADATA } from './thread.js';
 
@@ -39,7 +40,7 @@ export function webhookDelivery(
   return {
     id: run.runId,
     url: webhook,
-    body: withValues(body, values),
+    body: withValues(withShortError(body, end.error), values),
     // A stored body that names a thread is deleted together with the thread. The thread of a
     // stateless run is soon deleted by the sweeper, so this body must not name the thread.
     ...(!isStateless(run) && { threadId: run.threadId }),
@@ -48,6 +49,15 @@ export function webhookDelivery(
 
 function isStateless({ metadata }: Run): boolean {
   return Object.keys(STATELESS_METADATA).some((key) => key in metadata);
+}
+
+/**
+ * Returns the body, with the beginning of the error only if the body would otherwise become too
+ * large. The body also contains the request of the run, which may have several MB.
+ */
+function withShortError(body: Record<string, unknown>, error: RunError | undefined): Record<string, unknown> {
+  if (error === undefined || Buffer.byteLength(JSON.stringify(body)) <= MAX_BODY_BYTES) return body;
+  return { ...body, error: shortRunError(error, WHOLE_IN_RECORD).message };
 }
 
 /**

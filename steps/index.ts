@@ -6,6 +6,7 @@ export { createGraphDescriptions } from './descriptions.js';
 export type { DescriptionDependencies } from './descriptions.js';
 export { classifyFailure, describeError } from './failure.js';
 export type { StepFailure } from './failure.js';
+export { readField, wellFormed } from './thrown-value.js';
 export { defaultAnswerOf } from './progress.js';
 export { uncommittedRanges, writtenMessageIds } from './recovery.js';
 export { createStateAccess, describeThread, readValues } from './state.js';

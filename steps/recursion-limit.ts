@@ -1,6 +1,7 @@
 import type { LoadedGraph } from '../agents/index.js';
 import type { Head } from '../protocol/index.js';
 import type { StepRequest } from './ports.js';
+import { readField } from './thrown-value.js';
 
 const DEFAULT_LIMIT = 25;
 
@@ -39,9 +40,10 @@ export class RecursionLimit {
 
   /** Makes the error of a reached limit name the limit of the whole run, not what a pass had left. */
   describe(error: unknown): unknown {
-    const { name, message } = (error ?? {}) as { name?: unknown; message?: unknown };
-    if (name !== 'GraphRecursionError' || typeof message !== 'string') return error;
-    (error as { message: string }).message = message.replace(/limit of \d+ reached/, `limit of ${this.full} reached`);
+    const message = readField(error, 'message');
+    if (readField(error, 'name') !== 'GraphRecursionError' || typeof message !== 'string') return error;
+    const whole = message.replace(/limit of \d+ reached/, `limit of ${this.full} reached`);
+    if (!Object.isFrozen(error)) (error as { message: string }).message = whole;
     return error;
   }
 }

@@ -13,6 +13,7 @@ import { Pass } from './pass.js';
 import { StepProgress } from './progress.js';
 import { RecursionLimit } from './recursion-limit.js';
 import type { StepContext, StepReport, StepRequest } from './ports.js';
+import { readField } from './thrown-value.js';
 import { watchedGraph } from './watched-graph.js';
 
 /**
@@ -141,7 +142,7 @@ export class Turn {
       // Stores the results of the finished tasks, so that the next attempt runs only the failed
       // task.
       await this.#saver.flush().catch(() => undefined);
-      isDrained = pass.control.drainRequested && nameOf(error) === 'GraphDrained';
+      isDrained = pass.control.drainRequested && readField(error, 'name') === 'GraphDrained';
       if (!isDrained) throw finalIfExhausted(this.#limit.describe(error));
     }
     this.#pass = undefined;
@@ -343,10 +344,6 @@ export class Turn {
       ...(options !== undefined && { nextOptions: options }),
     };
   }
-}
-
-function nameOf(error: unknown): unknown {
-  return typeof error === 'object' && error !== null ? (error as { name?: unknown }).name : undefined;
 }
 
 function sameOptions(wanted: StepReport['nextOptions'], given: StepRequest['options']): boolean {

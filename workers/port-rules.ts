@@ -68,6 +68,7 @@ export const THREAD_RULES: PortRules<ThreadStore> = {
   endLostRun: { action: 'run.execute', resource: ({ threadId, runId }) => run(threadId, runId) },
   countFailure: { action: 'run.execute', resource: run },
   markSuspect: { action: 'run.execute', resource: run },
+  keepError: { action: 'run.execute', resource: run },
   removeRun: { action: 'run.execute', resource: run },
 };
 

@@ -196,6 +196,10 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
       await runs.markSuspect(caller, threadId, runId, fence);
     },
 
+    async keepError(caller, threadId, runId, failed) {
+      await runs.keepError(caller, threadId, runId, failed);
+    },
+
     async removeRun(caller, threadId, runId) {
       await runs.remove(caller, threadId, runId);
     },

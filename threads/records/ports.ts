@@ -6,6 +6,7 @@ import type {
   Fence,
   GivenThreadFields,
   Interrupt,
+  KeptError,
   RequiredMetadata,
   Run,
   RunError,
@@ -81,7 +82,16 @@ export interface ThreadQuery extends ThreadFilter {
 
 export type NewRun = Omit<
   Run,
-  'tenant' | 'status' | 'createdAt' | 'updatedAt' | 'startedAt' | 'afterSeq' | 'error' | 'isSuspect' | 'cancelReason'
+  | 'tenant'
+  | 'status'
+  | 'createdAt'
+  | 'updatedAt'
+  | 'startedAt'
+  | 'afterSeq'
+  | 'error'
+  | 'keptError'
+  | 'isSuspect'
+  | 'cancelReason'
 > & {
   /**
    * Set if the record stores an injection: a message for the active run. If the active run succeeds
@@ -150,6 +160,12 @@ export interface RunStart {
    * such an offset, and the lowest is stored.
    */
   afterSeq: number;
+  fence: Fence;
+}
+
+/** The whole error of a run that is about to end, kept by the attempt that failed. */
+export interface FailedRun extends KeptError {
+  /** Fence of the attempt that failed. */
   fence: Fence;
 }
 
@@ -300,6 +316,13 @@ export interface ThreadStore {
    * nothing if the run is gone, or if an attempt with a higher fence has taken it over. Idempotent.
    */
   markSuspect(caller: Caller, threadId: string, runId: string, fence: Fence): Promise<void>;
+  /**
+   * Keeps the whole error of a run in the run's record until the run ends. Texts of more than some
+   * MB are cut. A later call replaces the error. Does nothing if the run has ended, or if its record
+   * has no room for the error. Idempotent.
+   * Errors: `not_found`; `fence_lost` if an attempt with a higher fence has taken the run over.
+   */
+  keepError(caller: Caller, threadId: string, runId: string, failed: FailedRun): Promise<void>;
   /** Removes the record of a run that was rolled back. Idempotent. */
   removeRun(caller: Caller, threadId: string, runId: string): Promise<void>;
 }

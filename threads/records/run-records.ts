@@ -2,8 +2,10 @@ import type { Collection, Filter } from 'mongodb';
 import {
   ColloquyError,
   originOf,
+  storedRunError,
   type Caller,
   type Fence,
+  type KeptError,
   type Origin,
   type MultitaskStrategy,
   type Run,
@@ -12,7 +14,7 @@ import {
   type RunStatus,
 } from '../../protocol/index.js';
 import { isDuplicateKey } from '../../database/index.js';
-import type { FailedAttempt, NewRun, RunEnd, RunQuery, RunStart, UnchangedRun } from './ports.js';
+import type { FailedAttempt, FailedRun, NewRun, RunEnd, RunQuery, RunStart, UnchangedRun } from './ports.js';
 import { encodeJson, guardPage, guardUuid, notAbove, type JsonObject } from './record-fields.js';
 import { threadKey } from './thread-documents.js';
 
@@ -36,6 +38,7 @@ export interface RunDocument {
   request: string;
   key?: string;
   error?: RunError;
+  keptError?: KeptError;
   afterSeq?: number;
   startedAt?: Date;
   /** Fence of the newest attempt that has started the run or taken it over. */
@@ -64,6 +67,8 @@ export interface RunDocument {
 
 const ORPHAN_MS = 7 * 24 * 3_600_000;
 const MAX_KEY_LENGTH = 255;
+/** MongoDB limits a document to 16 MB. This leaves room for the fields that a run gets at its end. */
+const MAX_RECORD_BYTES = 16 * 2 ** 20 - 64 * 2 ** 10;
 const SUPERSTEP = /^[\w-]{1,64}$/;
 const UNENDED = { $in: ['pending', 'running'] satisfies RunStatus[] as RunStatus[] };
 
@@ -211,7 +216,7 @@ export class RunRecords {
       { _id: key, status: UNENDED, fence: notAbove(fence) },
       {
         $set: { status, admitted: !isRolledBack, updatedAt: new Date(), ...(error === undefined ? {} : { error }) },
-        $unset: { active: '', expiresAt: '' },
+        $unset: { active: '', expiresAt: '', keptError: '' },
       },
     );
     if (matchedCount === 0) await this.#existsUnfenced(key, fence);
@@ -276,6 +281,20 @@ export class RunRecords {
     await this.#runs.updateOne({ _id: key, fence: notAbove(fence) }, { $set: { isSuspect: true } });
   }
 
+  async keepError(caller: Caller, threadId: string, runId: string, { error, shown, fence }: FailedRun): Promise<void> {
+    const key = runKey(caller.tenant, threadId, runId);
+    const keptError = { error: storedRunError(error), shown };
+    const bytes = Buffer.byteLength(JSON.stringify(keptError));
+    const { matchedCount } = await this.#runs.updateOne(
+      {
+        ...{ _id: key, status: UNENDED, fence: notAbove(fence) },
+        $expr: { $lte: [{ $bsonSize: '$$ROOT' }, MAX_RECORD_BYTES - bytes] },
+      },
+      { $set: { keptError } },
+    );
+    if (matchedCount === 0 && !(await this.#existsUnfenced(key, fence))) throw noRun(threadId, runId);
+  }
+
   async remove(caller: Caller, threadId: string, runId: string): Promise<void> {
     await this.#runs.deleteOne({ _id: runKey(caller.tenant, threadId, runId) });
   }
@@ -338,6 +357,7 @@ function noRun(threadId: string, runId: string): ColloquyError {
 
 function asRun(document: RunDocument): Run {
   const { tenant, threadId, runId, assistantId, graphId, status, multitaskStrategy, key, error, afterSeq } = document;
+  const { keptError } = document;
   return {
     tenant,
     threadId,
@@ -352,6 +372,7 @@ function asRun(document: RunDocument): Run {
     ...(key === undefined ? {} : { key }),
     ...(error === undefined ? {} : { error }),
     ...(document.isSuspect && { isSuspect: true }),
+    ...(keptError === undefined ? {} : { keptError }),
     ...(afterSeq === undefined ? {} : { afterSeq }),
     ...(document.startedAt === undefined ? {} : { startedAt: document.startedAt }),
     ...(document.cancelReason === undefined ? {} : { cancelReason: document.cancelReason }),

@@ -1,5 +1,12 @@
 import type { Collection, Filter, UpdateFilter } from 'mongodb';
-import { ColloquyError, type Caller, type Run, type Thread } from '../../protocol/index.js';
+import {
+  ColloquyError,
+  WHOLE_IN_RECORD,
+  shortRunError,
+  type Caller,
+  type Run,
+  type Thread,
+} from '../../protocol/index.js';
 import { isDuplicateKey } from '../../database/index.js';
 import type {
   DueQuery,
@@ -296,7 +303,8 @@ export class ThreadRecords {
    */
   endRun(caller: Caller, threadId: string, end: RunEnd): Promise<void> {
     const status = end.threadStatus;
-    const failed = status === 'error' && end.error !== undefined;
+    // Searches return many threads, so a thread's record has only the beginning of a long error.
+    const error = status === 'error' && end.error !== undefined ? shortRunError(end.error, WHOLE_IN_RECORD) : undefined;
     return this.#updateOpen(
       caller,
       threadId,
@@ -305,10 +313,10 @@ export class ThreadRecords {
         $set: {
           ...settledFields(threadId, { status, interrupts: end.interrupts }),
           currentRun: null,
-          ...(failed ? { error: end.error } : {}),
+          ...(error === undefined ? {} : { error }),
         },
         $push: { endedRuns: { $each: [end.runId], $slice: -ENDED_RUNS_KEPT } },
-        ...(failed ? {} : { $unset: { error: '' } }),
+        ...(error === undefined ? { $unset: { error: '' } } : {}),
       },
     );
   }
