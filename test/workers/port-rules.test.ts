@@ -43,6 +43,7 @@ const CALLS: Record<keyof typeof rules, Record<string, [args: unknown[], asked: 
     unchangedRuns: [[new Date(0)], 'run.search thread *'],
     endLostRun: [[{ threadId: 't', runId: 'r' }], 'run.execute run r'],
     countFailure: [RUN, 'run.execute run r'],
+    markSuspect: [RUN, 'run.execute run r'],
     keepError: [RUN, 'run.execute run r'],
     removeRun: [RUN, 'run.execute run r'],
   },
