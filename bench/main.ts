@@ -4,6 +4,7 @@
  */
 import { readCommandLine, listBenches, UsageError, type CommandLine } from './command-line.js';
 import type { Bench } from './bench.js';
+import { bystanders } from './bystanders.js';
 import { fanout } from './fanout.js';
 import { firstToken } from './first-token.js';
 import { history } from './history.js';
@@ -17,7 +18,18 @@ import { turn } from './turn.js';
 import { versus } from './versus.js';
 import { wait } from './wait.js';
 
-const BENCHES: readonly Bench[] = [turn, wait, throughput, firstToken, recovery, history, fanout, idle, versus];
+const BENCHES: readonly Bench[] = [
+  turn,
+  wait,
+  throughput,
+  firstToken,
+  recovery,
+  history,
+  fanout,
+  idle,
+  bystanders,
+  versus,
+];
 const USAGE_EXIT = 2;
 
 async function main(args: string[]): Promise<number> {

@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { resolve } from 'node:path';
+import { ServiceProcesses } from '../support/house.js';
+import { ANIMALS } from './animals.js';
+import type { Visit } from './visit.js';
+import { Zoo, visitAll } from './zoo.js';
+
+const LANES = 4;
+const VISIT_MS = 90_000;
+const FAST = ANIMALS.filter(({ isSlow }) => isSlow !== true);
+
+describe('the zoo: graphs that misbehave, several at once on one worker', () => {
+  const zoo = new Zoo();
+  let visits: Map<string, Promise<Visit>>;
+  let pid: number;
+
+  beforeAll(async () => {
+    await zoo.open();
+    pid = zoo.worker.pid;
+    visits = visitAll(FAST, LANES, (animal) => zoo.visit(animal, AbortSignal.timeout(VISIT_MS)));
+  }, 120_000);
+  afterAll(async () => {
+    await zoo.close();
+  }, 60_000);
+
+  it.each(FAST.map((animal) => [animal.name, animal] as const))(
+    'ends as expected, and the worker goes on: %s',
+    async (name, animal) => {
+      const visited = await visits.get(name);
+      expect(visited === undefined ? ['was not visited'] : await zoo.faults(animal, visited)).toEqual([]);
+      expect(zoo.worker.pid).toBe(pid);
+    },
+    2 * VISIT_MS,
+  );
+
+  it('leaves no process of a node behind when the worker has stopped', async () => {
+    expect(await zoo.close()).toEqual([]);
+  }, 60_000);
+});
+
+describe('a project whose module ends its process while it is imported', () => {
+  it('is refused when a worker starts, with the graph and the exit code', async () => {
+    const house = new ServiceProcesses(resolve('test/zoo/exit-at-import/langgraph.json'));
+    const message = await house.worker().then(
+      () => 'it started',
+      (error: unknown) => (error as Error).message,
+    );
+    await house.stop();
+    expect(message).toMatch(/leaver|graph\.ts/);
+    expect(message).toMatch(/\b3\b[^]*the last words of exit-at-import/);
+  }, 60_000);
+});
