@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Duplex } from 'node:stream';
+import { ColloquyError } from '../protocol/index.js';
 import { Channel } from './channel.js';
 import type { FromExecutor, ToExecutor } from './messages.js';
 import { fromPlainError } from './plain-error.js';
@@ -10,6 +11,8 @@ const PING_MS = 1_000;
 const BLOCKED_MS = 2_500;
 /** How long the last output of an executor that has exited is awaited, in ms. */
 const LAST_OUTPUT_MS = 500;
+/** How long an executor without a channel may take to exit by itself, in ms. */
+const CLOSED_MS = 1_000;
 /** File descriptor of the channel in the child process. */
 export const CHANNEL_FD = 3;
 
@@ -20,6 +23,8 @@ export interface ExecutorStart {
   nodeOptions: string[];
   config: unknown;
   graphId?: string;
+  /** The graphs that it loads, for error messages. */
+  graphs: string;
 }
 
 /** How an executor has ended. */
@@ -73,7 +78,7 @@ export class ExecutorProcess {
   #lastPong = performance.now();
   #wasKilled = false;
 
-  constructor({ program, nodeOptions, config, graphId }: ExecutorStart) {
+  constructor({ program, nodeOptions, config, graphId, graphs }: ExecutorStart) {
     this.graphId = graphId;
     this.#child = spawn(process.execPath, [...nodeOptions, program], {
       // The executor leads a process group, so that it can be ended with its child processes.
@@ -98,13 +103,12 @@ export class ExecutorProcess {
     this.#channel = new Channel(
       this.#child.stdio[CHANNEL_FD] as unknown as Duplex,
       (message) => this.#receive(message, settle),
-      // Without its channel an executor is of no use. Its code may have closed it.
-      () => this.#signal(),
+      () => this.#endSoon(),
     );
     const pings = setInterval(() => this.#channel.send({ ping: performance.now() }), PING_MS);
     void this.exited.then((ending) => {
       clearInterval(pings);
-      settle.reject(new ExecutorEnded(ending, 'blamed'));
+      settle.reject(failedStart(ending, graphs));
       this.#endCalls(ending);
     });
     this.#channel.send({ start: { config, ...(graphId !== undefined && { graphId }) } });
@@ -148,6 +152,15 @@ export class ExecutorProcess {
     this.#wasKilled = true;
     this.#signal();
     await this.exited;
+  }
+
+  /**
+   * Ends an executor whose channel is closed. Normally it is about to exit, and its exit code is worth
+   * knowing. But its code may also have closed the channel, and then it is of no use any more.
+   */
+  #endSoon(): void {
+    const timer = setTimeout(() => this.#signal(), CLOSED_MS);
+    void this.exited.then(() => clearTimeout(timer));
   }
 
   #signal(): void {
@@ -203,4 +216,10 @@ export class ExecutorProcess {
 /** Returns `exit code 1` or `signal SIGKILL`. */
 export function describeEnding({ code, signal }: Pick<Ending, 'code' | 'signal'>): string {
   return signal === null ? `exit code ${code}` : `signal ${signal}`;
+}
+
+/** Returns the error of a process that has ended while it loaded the code of the project. */
+function failedStart(ending: Ending, graphs: string): Error {
+  const message = `the process that loads ${graphs} has ended: ${describeEnding(ending)}; the last lines of its standard error:\n${ending.stderr}`;
+  return new ColloquyError('invalid_argument', message);
 }

@@ -8,11 +8,41 @@ import type { NewEvent } from '../streams/index.js';
 
 type Json = Record<string, unknown>;
 
+/** What stands in the text for an object that contains itself, as in LangGraph's checkpoints. */
+const CYCLE = '[Circular]';
+
 /**
- * Converts a value to JSON text. A bigint becomes a string. Throws if the value contains a cycle.
+ * Converts a value to JSON text. A bigint becomes a string, and an object inside of itself becomes
+ * `[Circular]`.
  */
 export function toWireText(value: unknown): string {
-  return JSON.stringify(value, flattenMessage) ?? 'null';
+  return stringify(value, () => flattenMessage) ?? 'null';
+}
+
+type Replacer = (this: unknown, key: string, value: unknown) => unknown;
+
+/** `JSON.stringify` with a cheap first try, because almost no value contains a cycle. */
+function stringify(value: unknown, newReplacer: () => Replacer): string | undefined {
+  try {
+    return JSON.stringify(value, newReplacer());
+  } catch (error) {
+    if (!(error instanceof TypeError) || !error.message.includes('circular')) throw error;
+    return JSON.stringify(value, withoutCycles(newReplacer()));
+  }
+}
+
+/** Returns a replacer that also replaces an object that is inside of itself. */
+function withoutCycles(replacer: Replacer): Replacer {
+  const path: unknown[] = [];
+  return function (key, made) {
+    // `this` contains the key, so the objects that are not on the way to it are done.
+    while (path.length > 0 && path.at(-1) !== this) path.pop();
+    const value = replacer.call(this, key, made);
+    if (typeof value !== 'object' || value === null) return value;
+    if (path.includes(value)) return CYCLE;
+    path.push(value);
+    return value;
+  };
 }
 
 /** Converts a value to plain JSON data, in the same format as {@link toWireText}. */
@@ -44,15 +74,18 @@ export function toReferringText(
   value: unknown,
   storedValue: (value: object) => StoredValue | undefined,
 ): Pick<NewEvent, 'data' | 'refs' | 'after'> {
-  const found: StoredValue[] = [];
-  const text = JSON.stringify(value, function (this: unknown, key: string, made: unknown) {
-    const raw = (this as Json)[key];
-    const stored = typeof raw === 'object' && raw !== null ? storedValue(raw) : undefined;
-    if (stored === undefined) return flattenMessage.call(this, key, made);
-    found.push(stored);
-    return MARK;
+  let found: StoredValue[] = [];
+  const text = stringify(value, () => {
+    found = [];
+    return function (key, made) {
+      const raw = (this as Json)[key];
+      const stored = typeof raw === 'object' && raw !== null ? storedValue(raw) : undefined;
+      if (stored === undefined) return flattenMessage.call(this, key, made);
+      found.push(stored);
+      return MARK;
+    };
   });
-  if (found.length === 0) return { data: text ?? 'null' };
+  if (found.length === 0 || text === undefined) return { data: text ?? 'null' };
   const parts = text.split(JSON.stringify(MARK));
   let at = 0;
   const refs = found.map(({ key }, index) => ({ at: (at += parts[index]?.length ?? 0), key }));

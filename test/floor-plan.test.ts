@@ -125,7 +125,9 @@ describe('the floor plan (which room may import which)', () => {
   });
 
   it('has no cycle of imports between rooms', () => {
-    const between = imports.filter(({ from, to }) => to.startsWith('./') && to !== `./${from}`);
+    const between = imports.filter(
+      ({ from, to }) => !PROOFS.includes(from) && to.startsWith('./') && to !== `./${from}`,
+    );
     expect(circleIn(between.map(({ from, to }) => [`./${from}`, to]))).toEqual([]);
   });
 

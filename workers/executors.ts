@@ -33,7 +33,7 @@ export interface OpenExecutors {
 export async function openExecutors(
   config: Config,
   { authorize }: Pick<Stores, 'authorize'>,
-  { environment }: Pick<ReadProject, 'environment'>,
+  { environment, graphs }: Pick<ReadProject, 'environment' | 'graphs'>,
   logger: Logger,
 ): Promise<OpenExecutors> {
   const { executors } = config;
@@ -44,6 +44,7 @@ export async function openExecutors(
         nodeOptions: [`--max-old-space-size=${Math.round(executors.heapBytes / 2 ** 20)}`, '--enable-source-maps'],
         config: { ...config, environment } satisfies ExecutorSettings,
         ...(graphId !== undefined && { graphId }),
+        graphs: graphId ?? graphs.map((graph) => graph.graphId).join(', '),
       }),
     stepsPerExecutor: executors.stepsPerExecutor,
     stopGraceMs: executors.stopGraceMs,

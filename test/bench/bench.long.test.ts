@@ -63,13 +63,14 @@ describe('the command line of the benches', () => {
       'history',
       'fanout',
       'idle',
+      'bystanders',
       'versus',
     ]);
     const unknown = await colloquy(['nap'], { command: MAIN });
     expect({ code: unknown.code, stderr: unknown.stderr }).toEqual({
       code: 2,
       stderr:
-        'bench: unknown bench nap; there are turn, wait, throughput, first-token, recovery, history, fanout, idle, versus\n',
+        'bench: unknown bench nap; there are turn, wait, throughput, first-token, recovery, history, fanout, idle, bystanders, versus\n',
     });
   });
 });

@@ -10,7 +10,7 @@ import { completeConversations, createConversations, type ConversationContext } 
 import { endLostRuns } from '../../conversations/lost-runs.js';
 import { DEFAULT_TENANT, conversationId, serviceCaller, type Fence } from '../../protocol/index.js';
 import { openStores, type Stores } from '../../workers/stores.js';
-import { CONVERSATION_WORKFLOW, DEFAULT_SETTINGS, conversationStart } from '../../workflows/contract.js';
+import { DEFAULT_SETTINGS } from '../../workflows/contract.js';
 import { ServiceProcesses, type ServiceProcess } from '../support/house.js';
 import { Receiver } from '../support/receiver.js';
 
@@ -70,16 +70,6 @@ class Conversation {
 
   start(assistant: string, options: { webhook?: string } = {}): Promise<Run> {
     return client.runs.create(this.threadId, assistant, { input: INPUT, ifNotExists: 'create', ...options });
-  }
-
-  /** Starts the workflow as an operator does, before the first run. */
-  async startWorkflow(options: { workflowExecutionTimeout: '3s' }): Promise<void> {
-    const input = { tenant: DEFAULT_TENANT, threadId: this.threadId, settings: DEFAULT_SETTINGS };
-    await new TemporalClient({ connection }).workflow.start(CONVERSATION_WORKFLOW, {
-      ...conversationStart(input, { assistantId: 'single' }),
-      ...options,
-      taskQueue: house.name,
-    });
   }
 
   /** Starts a run, and waits until it works in the node. */

@@ -22,4 +22,12 @@ export class StateSerializer extends JsonPlusSerializer {
   dumps(value: unknown): { type: string; data: Uint8Array } {
     return value instanceof Uint8Array ? { type: 'bytes', data: value } : { type: 'json', data: this._dumps(value) };
   }
+
+  /**
+   * Deserializes a value. A value that JSON cannot express, such as a function, has no data. It is
+   * undefined then, as after a restart of LangGraph's own server.
+   */
+  override async loadsTyped(type: string, data: Uint8Array | string): Promise<unknown> {
+    return data.length === 0 && type === 'json' ? undefined : super.loadsTyped(type, data);
+  }
 }
