@@ -15,7 +15,7 @@ export function followLines(request: ChatRequest): ModelReply {
   const given = messages.slice(asked + 1).filter((message) => message.role === 'assistant').length;
   const lines = lastUserText(request).split('\n');
   const line = lines[given] ?? lines.at(-1) ?? '';
-  const calls = line.split(' & ').map((part) => /^(\w+) (\{.*\})$/.exec(part));
+  const calls = line.split(' & ').map((part) => /^([\w-]+) (\{.*\})$/.exec(part));
   if (!calls.every((call) => call !== null)) return { text: line };
   return { toolCalls: calls.map((call) => ({ name: call[1] ?? '', args: JSON.parse(call[2] ?? '') as never })) };
 }

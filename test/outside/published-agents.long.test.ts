@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { call, lines } from './line-script.js';
 import { Sides } from './sides.js';
-import { byPlace, type Transcript, type Turn } from './transcript.js';
+import { byPlace, wordsOf, type Transcript, type Turn } from './transcript.js';
 
 const say = (...all: string[]): Turn => ({ input: { messages: [{ role: 'user', content: lines(...all) }] } });
 const answer = (resume: unknown): Turn => ({ command: { resume } });
@@ -202,19 +202,6 @@ const CASES: Case[] = [
 function forecast(city: string): string {
   const description = lines(call('get_weather', { city }), `${city} is sunny.`);
   return call('task', { description, subagent_type: 'forecaster' });
-}
-
-interface Message {
-  type: string;
-  content: string | { text: string }[];
-  tool_calls?: { name: string }[];
-}
-
-function wordsOf({ state }: Transcript): string[] {
-  const { messages } = state.values as { messages: Message[] };
-  const text = ({ content }: Message) => (typeof content === 'string' ? content : content[0]?.text);
-  const calls = ({ tool_calls: all }: Message) => all?.map((one) => one.name).join(', ');
-  return messages.filter(({ type }) => type !== 'human').map((one) => `${one.type}: ${calls(one) || text(one)}`);
 }
 
 function endsInQuestion({ events }: Transcript['turns'][number]): boolean {

@@ -1,4 +1,5 @@
 /* eslint-disable max-lines -- one table of scenarios */
+import { BaseCallbackHandler } from '@langchain/core/callbacks/base';
 import { AIMessage, HumanMessage, RemoveMessage, type BaseMessage } from '@langchain/core/messages';
 import { FakeListChatModel } from '@langchain/core/utils/testing';
 import { tool } from '@langchain/core/tools';
@@ -10,6 +11,9 @@ import {
   START,
   Send,
   StateGraph,
+  StateSchema,
+  UntrackedValue,
+  UntrackedValueChannel,
   entrypoint,
   interrupt,
   task,
@@ -123,6 +127,30 @@ function toolAgent() {
     .addConditionalEdges('agent', ({ messages }) => ((messages.at(-1) as AIMessage).tool_calls?.length ? 'tools' : END))
     .addEdge('tools', 'agent')
     .compile();
+}
+
+const Live = Annotation.Root({
+  log: Annotation<string[]>({ reducer: (a, b) => a.concat(b), default: () => [] }),
+  secret: () => new UntrackedValueChannel<string>({ guard: false }),
+  live: Annotation<{ at: Date; items: Map<string, number>; twice: (n: number) => number }>,
+});
+type LiveState = { log: string[]; secret?: string; live?: typeof Live.State.live };
+
+const readSecret = (name: string) => (({ secret }: LiveState) => ({ log: [`${name}: ${secret}`] })) as never;
+const readLive = (name: string) =>
+  (({ live }: LiveState) => ({
+    log: [`${name}: ${live?.at instanceof Date} ${live?.items.get('a')} ${live?.twice?.(2)}`],
+  })) as never;
+
+/** Counts the roots that start. LangGraph starts one in each turn. */
+class RootCounter extends BaseCallbackHandler {
+  name = 'root-counter';
+  override awaitHandlers = true;
+  roots = 0;
+
+  override handleChainStart(...[, , , parent]: Parameters<NonNullable<BaseCallbackHandler['handleChainStart']>>): void {
+    if (parent === undefined) this.roots += 1;
+  }
 }
 
 export const SCENARIOS: Scenario[] = [
@@ -425,6 +453,88 @@ export const SCENARIOS: Scenario[] = [
           .compile(),
       ),
     turns: [{ input: { n: 4 } }],
+  },
+  {
+    name: 'an UntrackedValue that one node sets and the next ones read',
+    graph: () => {
+      const State = new StateSchema({ log: z.array(z.string()).default([]), secret: new UntrackedValue<string>() });
+      const read = (name: string) =>
+        (({ log, secret }: LiveState) => ({ log: [...log, `${name}: ${secret}`] })) as never;
+      return as(
+        new StateGraph(State)
+          .addNode('before', read('before'))
+          .addNode('set', (() => ({ secret: 'word' })) as never)
+          .addNode('read', read('read'))
+          .addNode('again', read('again'))
+          .addEdge(START, 'before' as never)
+          .addEdge('before' as never, 'set' as never)
+          .addEdge('set' as never, 'read' as never)
+          .addEdge('read' as never, 'again' as never)
+          .compile(),
+      );
+    },
+    turns: [{ input: { log: [] } }, { input: {} }],
+  },
+  {
+    name: 'an UntrackedValueChannel in a condition and in a subgraph',
+    graph: () => {
+      const sub = new StateGraph(Live)
+        .addNode('s1', readSecret('s1'))
+        .addNode('s2', readSecret('s2'))
+        .addEdge(START, 's1' as never)
+        .addEdge('s1' as never, 's2' as never)
+        .compile();
+      return as(
+        new StateGraph(Live)
+          .addNode('set', (() => ({ secret: 'word' })) as never)
+          .addNode('wait', () => ({}))
+          .addNode('sub', sub)
+          .addNode('none', (() => ({ log: ['none'] })) as never)
+          .addEdge(START, 'set' as never)
+          .addEdge('set' as never, 'wait' as never)
+          .addConditionalEdges(
+            'wait' as never,
+            (({ secret }: LiveState) => (secret ? 'sub' : 'none')) as never,
+            ['sub', 'none'] as never,
+          )
+          .compile(),
+      );
+    },
+    turns: [{ input: {} }, { input: {} }],
+  },
+  {
+    name: 'values between nodes that cannot be stored as they are',
+    graph: () =>
+      as(
+        new StateGraph(Live)
+          .addNode('make', (() => ({
+            live: { at: new Date(0), items: new Map([['a', 1]]), twice: (n: number) => 2 * n },
+          })) as never)
+          .addNode('read', readLive('read'))
+          .addNode('again', readLive('again'))
+          .addEdge(START, 'make' as never)
+          .addEdge('make' as never, 'read' as never)
+          .addEdge('read' as never, 'again' as never)
+          .compile(),
+      ),
+    turns: [{ input: {} }],
+  },
+  {
+    name: 'callbacks that the author of the graph has attached',
+    graph: () => {
+      const counter = new RootCounter();
+      const count = (name: string) => () => ({ log: [`${name}: root ${counter.roots}`] });
+      const graph = new StateGraph(Log)
+        .addNode('a', count('a'))
+        .addNode('b', count('b'))
+        .addNode('c', count('c'))
+        .addEdge(START, 'a')
+        .addEdge('a', 'b')
+        .addEdge('b', 'c')
+        .compile();
+      return as(graph.withConfig({ callbacks: [counter] }));
+    },
+    turns: [{ input: {} }, { input: {} }],
   },
   {
     name: 'a long conversation, edited and cut',

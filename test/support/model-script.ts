@@ -26,8 +26,8 @@ export interface ModelReply {
   /** Pause that an error answer requests in the header `retry-after`. Only used with `status`. */
   retryAfterSeconds?: number;
   /**
-   * Pause before each piece of a streamed answer, in ms. For demonstrations and chaos, not for
-   * tests.
+   * Pause before each piece of a streamed answer, and before an answer that is not streamed, in ms.
+   * For demonstrations, chaos, and tests whose subject is slow nodes.
    */
   delayMs?: number;
   /**

@@ -161,6 +161,7 @@ export class ModelServer {
       }
       if (response.destroyed) return;
       if (index === 0 && reply.status !== undefined) return sendError(response, reply);
+      if (!body.stream && reply.delayMs) await delay(reply.delayMs);
       if (!body.stream) return sendJson(response, 200, completionOf(body, reply));
       if (index === 0)
         response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
