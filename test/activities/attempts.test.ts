@@ -101,10 +101,13 @@ describe('attempts of a step', () => {
     };
     const environment = new MockActivityEnvironment({ attempt }, { logger: new DefaultLogger('ERROR') });
     const task = { ...run, tenant: TENANT, graphId: 'greeter', ordinal: 1, step: 1, joinQuickStepsMs: 60_000 };
-    const ran: Promise<StepOutcome> = environment.run(createRunStep({ ...dependencies, executors } as unknown as ActivityDependencies), {
-      ...task,
-      options: DEFAULT_STEP_OPTIONS,
-    });
+    const ran: Promise<StepOutcome> = environment.run(
+      createRunStep({ ...dependencies, executors } as unknown as ActivityDependencies),
+      {
+        ...task,
+        options: DEFAULT_STEP_OPTIONS,
+      },
+    );
     steps.push(ran);
     return ran;
   }

@@ -342,10 +342,14 @@ describe('a superstep of a graph', () => {
   };
 
   it('ends its step if the superstep took longer than the limit', async () => {
-    expect((await stepped(scenario, ['values'], false, { joinQuickStepsMs: LIMIT_MS, staysPaused: true })).steps).toEqual([3]);
+    expect(
+      (await stepped(scenario, ['values'], false, { joinQuickStepsMs: LIMIT_MS, staysPaused: true })).steps,
+    ).toEqual([3]);
   });
 
   it('is followed by the next superstep in the same step if the first superstep was quicker than the limit', async () => {
-    expect((await stepped(scenario, ['values'], false, { joinQuickStepsMs: 60_000, staysPaused: true })).steps).toEqual([1]);
+    expect((await stepped(scenario, ['values'], false, { joinQuickStepsMs: 60_000, staysPaused: true })).steps).toEqual(
+      [1],
+    );
   });
 });

@@ -17,7 +17,7 @@ export function outcomeFaults({ status, error, message, output }: Expected, outc
 }
 
 /** Returns what the executions of an animal's nodes, and its processes, have done wrong. */
-export function executionFaults(animal: Animal, entries: readonly Entry[]): string[] {
+export function executionFaults(animal: Animal, entries: readonly Entry[], aliveAtEnd: readonly number[]): string[] {
   const counts = executions(entries);
   const nodes = [...new Set([...Object.keys(counts), ...Object.keys(animal.executions)])];
   const alive = [...new Set(entries.filter(({ node }) => MARKS.includes(node)).map(({ pid }) => pid))].filter(isAlive);
@@ -27,7 +27,7 @@ export function executionFaults(animal: Animal, entries: readonly Entry[]): stri
       .map((node) => `${node} ran ${counts[node] ?? 0} times, not ${bound(animal.executions[node] ?? 0)}`),
     ...overlaps(entries),
     ...(animal.processes === 'killed' ? alive.map((pid) => `process ${pid} still runs`) : []),
-    ...(animal.processes === 'kept' && alive.length === 0 ? ['its process was ended'] : []),
+    ...(animal.processes === 'kept' && aliveAtEnd.length === 0 ? ['its process was ended'] : []),
   ];
 }
 

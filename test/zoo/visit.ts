@@ -1,13 +1,15 @@
 import type { Client } from '@langchain/langgraph-sdk';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Animal, Outcome, Status } from './animal.js';
-import type { Ledger } from './ledger.js';
+import { MARKS, isAlive, type Ledger } from './ledger.js';
 
 /** What came of one animal. */
 export interface Visit {
   outcome: Outcome;
   /** The ids of its runs, one for each turn. */
   runs: string[];
+  /** The processes of its nodes that were alive right after its end. A later animal may end them. */
+  alive: number[];
 }
 
 const ENDED: readonly string[] = ['success', 'error', 'timeout', 'interrupted'];
@@ -29,7 +31,9 @@ export async function visit(client: Client, animal: Animal, ledger: Ledger, sign
     outcome = await ending(client, threadId, runId, signal);
     if (outcome.status !== 'success') break;
   }
-  return { outcome, runs };
+  const marks = ledger.read(runs).filter(({ node }) => MARKS.includes(node));
+  const alive = [...new Set(marks.map(({ pid }) => pid))].filter(isAlive);
+  return { outcome, runs, alive };
 }
 
 /**

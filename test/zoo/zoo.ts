@@ -58,11 +58,11 @@ export class Zoo {
   }
 
   /** Returns all that is not as expected: the outcome, the executions, the worker and its log. */
-  async faults(animal: Animal, { outcome, runs }: Visit): Promise<string[]> {
+  async faults(animal: Animal, { outcome, runs, alive }: Visit): Promise<string[]> {
     const ending = this.worker.ending();
     return [
       ...outcomeFaults(animal.expected, outcome),
-      ...executionFaults(animal, this.ledger.read(runs)),
+      ...executionFaults(animal, this.ledger.read(runs), alive),
       ...(ending === undefined ? [] : [`the worker ended with ${ending}`]),
       ...(animal.isBlamed && !(await this.#isLogged(runs)) ? ['the worker’s log does not name its run'] : []),
     ];
