@@ -40,6 +40,9 @@ export async function runApi(config: Config): Promise<number> {
 function surviveUncaughtErrors(logger: Logger): { isServing: boolean } {
   const state = { isServing: false };
   const describe = (fault: unknown) => (fault instanceof Error ? (fault.stack ?? fault.message) : String(fault));
+  // Whoever read the log may be gone. Without these handlers, each failed line would be an uncaught
+  // exception, whose log line would fail too.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   process.on('unhandledRejection', (reason) => logger.error(`unhandled rejection: ${describe(reason)}`));
   process.on('uncaughtException', (error) => {
     logger.error(`uncaught exception: ${describe(error)}`);

@@ -105,6 +105,8 @@ export interface ExecutorConfig {
    * process is ended.
    */
   stopGraceMs: number;
+  /** Whether new executors are started when a file of the project changes. */
+  reloads: boolean;
 }
 
 export interface TelemetryConfig {
@@ -253,6 +255,7 @@ const environmentSchema = z.object({
   COLLOQUY_MAX_CONCURRENT_STEPS: count(1).default(100),
   COLLOQUY_MAX_CACHED_WORKFLOWS: count(0).default(1_000),
   COLLOQUY_SHUTDOWN_GRACE_MS: ms.default(20_000),
+  COLLOQUY_RELOAD: yesOrNo.optional(),
   COLLOQUY_STEPS_PER_EXECUTOR: count(1).default(DEFAULTS.executors.stepsPerExecutor),
   COLLOQUY_EXECUTOR_MEMORY_MB: count(64).default(DEFAULTS.executors.memoryMb),
   COLLOQUY_STOP_GRACE_MS: ms.default(DEFAULTS.executors.stopGraceMs),
@@ -362,6 +365,7 @@ function toConfig(env: Environment, faults: string[]): Config {
       stepsPerExecutor: env.COLLOQUY_STEPS_PER_EXECUTOR,
       heapBytes: env.COLLOQUY_EXECUTOR_MEMORY_MB * 2 ** 20,
       stopGraceMs: env.COLLOQUY_STOP_GRACE_MS,
+      reloads: env.COLLOQUY_RELOAD ?? false,
     },
     worker: {
       maxConcurrentSteps: env.COLLOQUY_MAX_CONCURRENT_STEPS,

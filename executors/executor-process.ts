@@ -1,6 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Duplex } from 'node:stream';
-import { ColloquyError } from '../protocol/index.js';
 import { Channel } from './channel.js';
 import type { FromExecutor, ToExecutor } from './messages.js';
 import { fromPlainError } from './plain-error.js';
@@ -23,8 +22,6 @@ export interface ExecutorStart {
   nodeOptions: string[];
   config: unknown;
   graphId?: string;
-  /** The graphs that it loads, for error messages. */
-  graphs: string;
 }
 
 /** How an executor has ended. */
@@ -66,6 +63,8 @@ export class ExecutorProcess {
   graphId: string | undefined;
   /** True if the executor gets no new calls, because it is about to end. */
   isRetired = false;
+  /** True if the executor is for one step alone. */
+  isReserved = false;
   /** Resident memory of the executor when it last answered a ping, in bytes. */
   rss = 0;
   /** Time of the last call, in ms of `performance.now()`. */
@@ -78,7 +77,7 @@ export class ExecutorProcess {
   #lastPong = performance.now();
   #wasKilled = false;
 
-  constructor({ program, nodeOptions, config, graphId, graphs }: ExecutorStart) {
+  constructor({ program, nodeOptions, config, graphId }: ExecutorStart) {
     this.graphId = graphId;
     this.#child = spawn(process.execPath, [...nodeOptions, program], {
       // The executor leads a process group, so that it can be ended with its child processes.
@@ -108,7 +107,7 @@ export class ExecutorProcess {
     const pings = setInterval(() => this.#channel.send({ ping: performance.now() }), PING_MS);
     void this.exited.then((ending) => {
       clearInterval(pings);
-      settle.reject(failedStart(ending, graphs));
+      settle.reject(new ExecutorEnded(ending, 'blamed'));
       this.#endCalls(ending);
     });
     this.#channel.send({ start: { config, ...(graphId !== undefined && { graphId }) } });
@@ -216,10 +215,4 @@ export class ExecutorProcess {
 /** Returns `exit code 1` or `signal SIGKILL`. */
 export function describeEnding({ code, signal }: Pick<Ending, 'code' | 'signal'>): string {
   return signal === null ? `exit code ${code}` : `signal ${signal}`;
-}
-
-/** Returns the error of a process that has ended while it loaded the code of the project. */
-function failedStart(ending: Ending, graphs: string): Error {
-  const message = `the process that loads ${graphs} has ended: ${describeEnding(ending)}; the last lines of its standard error:\n${ending.stderr}`;
-  return new ColloquyError('invalid_argument', message);
 }

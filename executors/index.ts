@@ -4,7 +4,7 @@
  */
 export { ExecutorPool } from './pool.js';
 export type { Crash, PoolOptions, StepEnd } from './pool.js';
-export { CHANNEL_FD, ExecutorProcess, describeEnding } from './executor-process.js';
+export { CHANNEL_FD, ExecutorEnded, ExecutorProcess, describeEnding } from './executor-process.js';
 export type { ExecutorStart } from './executor-process.js';
 export { PausedTurns } from './paused-turns.js';
 export type { AttemptDependencies, AttemptFailure, AttemptResult } from './ports.js';

@@ -4,7 +4,7 @@ import type { Turn } from '../steps/index.js';
  * How long a paused graph is kept, in ms. The next step of its run normally comes after some
  * milliseconds. If it comes to another process, the graph is not needed here any more.
  */
-const KEPT_MS = 60_000;
+export const KEPT_MS = 60_000;
 
 interface Paused {
   turn: Turn;

@@ -1,9 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import { errorCode } from '../protocol/index.js';
+import { classifyFailure } from '../steps/index.js';
 import type { Logger } from '../telemetry/index.js';
 import type { StepTask } from '../workflows/contract.js';
 import type { ExecutorProcess } from './executor-process.js';
 import { ExecutorEnded, describeEnding, type Ending } from './executor-process.js';
-import type { AttemptResult } from './ports.js';
+import { KEPT_MS } from './paused-turns.js';
+import type { AttemptFailure, AttemptResult } from './ports.js';
 
 export interface PoolOptions {
   /** Starts an executor for one graph, or for all graphs of the project. */
@@ -32,6 +36,8 @@ export type StepEnd = AttemptResult | { crash: Crash };
 /** An executor that has had nothing to do for so long is ended, in ms. */
 const IDLE_MS = 300_000;
 const CHECK_MS = 1_000;
+/** How long a step waits for an executor that is blocked and in which its graph is paused, in ms. */
+const BLOCKED_PATIENCE_MS = 10_000;
 /** Number of threads of which the pool knows in which executor their last step ran. */
 const THREADS_KNOWN = 10_000;
 
@@ -42,6 +48,8 @@ export class ExecutorPool {
   readonly #homes = new LRUCache<string, ExecutorProcess>({ max: THREADS_KNOWN });
   readonly #running = new Map<string, { giveUp: () => void; ended: Promise<unknown> }>();
   readonly #timer: NodeJS.Timeout;
+  /** Executors in which graphs are paused, by the ids of their runs. */
+  readonly #paused = new Map<string, { executor: ExecutorProcess; at: number }>();
   #isDraining = false;
 
   constructor(options: PoolOptions) {
@@ -110,15 +118,17 @@ export class ExecutorPool {
   }
 
   async #runStep(task: StepTask, attempt: number, alone: boolean, signal: AbortSignal): Promise<StepEnd> {
-    const executor = alone ? this.#start(task.graphId) : this.#choose(task);
-    if (alone) executor.isRetired = true;
+    const executor = alone ? this.#start(task.graphId) : ((await this.#pausedFor(task)) ?? this.#choose(task));
+    if (alone) executor.isReserved = true;
     let call: ReturnType<ExecutorProcess['call']> | undefined;
     try {
-      await executor.ready;
+      const failure = await executor.ready.then(() => undefined, failureToLoad);
+      if (failure !== undefined) return { failure };
       call = executor.call('runStep', [task, attempt]);
       this.#homes.set(task.threadId, executor);
       const stop = this.#stopInTime(executor, call.abort, signal);
       const result = (await call.result.finally(stop.cancel)) as AttemptResult;
+      if (result.isPaused && !alone) this.#paused.set(task.runId, { executor, at: performance.now() });
       if (result.isStuck) await this.#end(executor, `run ${task.runId} was given up, and its code goes on`);
       return result;
     } catch (error) {
@@ -162,9 +172,21 @@ export class ExecutorPool {
     executor.drain();
     const deadline = performance.now() + stopGraceMs;
     while (executor.load > 0 && !executor.hasEnded && !executor.isBlocked && performance.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
     await executor.kill();
+  }
+
+  /**
+   * Returns the executor in which the graph of the run is paused. If it is blocked, waits some time
+   * for it: in another executor, the graph would lose the values that no checkpoint has.
+   */
+  async #pausedFor({ runId }: StepTask): Promise<ExecutorProcess | undefined> {
+    const executor = this.#paused.get(runId)?.executor;
+    const deadline = performance.now() + BLOCKED_PATIENCE_MS;
+    while (executor?.isBlocked && !executor.hasEnded && performance.now() < deadline) await sleep(50);
+    this.#paused.delete(runId);
+    return executor === undefined || executor.hasEnded || executor.isBlocked ? undefined : executor;
   }
 
   /** Returns the executor for the next step of a thread. */
@@ -187,7 +209,9 @@ export class ExecutorPool {
   }
 
   #isUsable(executor: ExecutorProcess): boolean {
-    return !executor.isRetired && !executor.hasEnded && !(executor.isBlocked && executor.load > 0);
+    return (
+      !executor.isRetired && !executor.isReserved && !executor.hasEnded && !(executor.isBlocked && executor.load > 0)
+    );
   }
 
   #start(graphId: string | undefined): ExecutorProcess {
@@ -203,18 +227,24 @@ export class ExecutorPool {
 
   #retire(executor: ExecutorProcess): void {
     executor.isRetired = true;
-    if (executor.load === 0) void executor.kill();
+    if (!this.#isNeeded(executor)) void executor.kill();
+  }
+
+  /** Whether the executor runs something, or has a paused graph. */
+  #isNeeded(executor: ExecutorProcess): boolean {
+    return executor.load > 0 || [...this.#paused.values()].some((paused) => paused.executor === executor);
   }
 
   #check(): void {
     const now = performance.now();
+    for (const [runId, { at }] of this.#paused) if (now - at > KEPT_MS) this.#paused.delete(runId);
     for (const executor of this.#executors) {
       if (executor.rss > this.#options.replaceAboveBytes && !executor.isRetired) {
         this.#options.logger.warn(`replacing executor ${executor.pid}: it has ${executor.rss} bytes of memory`);
         executor.isRetired = true;
       }
-      const isIdle = executor.load === 0 && now - executor.lastUsed > IDLE_MS && executor.graphId !== undefined;
-      if ((executor.isRetired && executor.load === 0) || isIdle) this.#retire(executor);
+      const isIdle = now - executor.lastUsed > IDLE_MS && executor.graphId !== undefined;
+      if (executor.isRetired || (isIdle && !this.#isNeeded(executor))) this.#retire(executor);
     }
   }
 
@@ -226,4 +256,12 @@ export class ExecutorPool {
       role,
     });
   }
+}
+
+/** Describes the error of an executor that cannot load its graph. Throws if its process has ended. */
+function failureToLoad(cause: unknown): AttemptFailure {
+  if (cause instanceof ExecutorEnded) throw cause;
+  const { kind, error } = classifyFailure(cause);
+  const code = errorCode(cause);
+  return { kind, error, ...(code !== undefined && { code }) };
 }

@@ -52,6 +52,8 @@ export interface AttemptFailure {
 export interface AttemptResult {
   outcome?: StepOutcome;
   failure?: AttemptFailure;
+  /** Whether the graph is paused in this process, so that the next step should run here too. */
+  isPaused?: boolean;
   /**
    * True if code of the attempt may still be running: a node has not returned, or a tool was running
    * when the attempt was given up. Only the end of the process stops such code.

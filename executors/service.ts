@@ -71,6 +71,8 @@ export function serveCalls({ stream, start, closed }: ServeOptions): void {
     }
   }
 
+  // Whoever read the output may be gone. A failed line must not count as an uncaught exception.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   process.on('uncaughtException', (error) => {
     const text = textOf(error);
     console.error(`uncaught exception: ${text}`);

@@ -104,7 +104,8 @@ export class StepAttempt {
       }
       const report = await this.#step(run, cursor, waiting, log);
       await started;
-      return { outcome: withTaken(await this.#finish(run, report, log), [...taken, ...report.injected]) };
+      const outcome = withTaken(await this.#finish(run, report, log), [...taken, ...report.injected]);
+      return { outcome, ...(this.shared.turns.has(run.runId) && { isPaused: true }) };
     } catch (error) {
       return await this.#failed(error);
     } finally {

@@ -1,3 +1,4 @@
+import { BaseCallbackHandler } from '@langchain/core/callbacks/base';
 import type { LoadedGraph } from '../agents/index.js';
 import { ColloquyError } from '../protocol/index.js';
 import { nodeOptions } from './node-options.js';
@@ -13,7 +14,10 @@ export class NodeTimes {
   readonly #onTimeout: (error: Error) => void;
   #running = 0;
   #timeout: Error | undefined;
+  #hasLeftTool = false;
   #whenReturned: (() => void)[] = [];
+  /** Tells this object which tools are running. To be added to the callbacks of the graph. */
+  readonly tools = new RunningTools();
 
   constructor(onTimeout: (error: Error) => void) {
     this.#onTimeout = onTimeout;
@@ -35,8 +39,18 @@ export class NodeTimes {
     };
   }
 
-  /** Resolves to true when no node runs, or to false after `graceMs`. */
+  /** Must be called when the signal of the run fires, before anything else reacts to it. */
+  abort(): void {
+    this.#hasLeftTool = this.tools.count > 0;
+  }
+
+  /**
+   * Resolves to true when no node runs, or to false after `graceMs`. Also resolves to false if a tool
+   * was running when the signal fired. LangChain then reports the tool as failed at once, so nobody
+   * knows whether its code has stopped.
+   */
   async allReturned(graceMs: number): Promise<boolean> {
+    if (this.#hasLeftTool) return false;
     if (this.#running === 0) return true;
     return new Promise<boolean>((resolve) => {
       const timer = setTimeout(() => resolve(false), graceMs);
@@ -56,4 +70,26 @@ export class NodeTimes {
 
 function longest(ms: number): number {
   return Math.min(ms, LONGEST_TIMER_MS);
+}
+
+/** Counts the tools that are running, by LangChain's callbacks. */
+class RunningTools extends BaseCallbackHandler {
+  readonly name = 'RunningTools';
+  override ignoreLLM = true;
+  override ignoreChain = true;
+  override ignoreRetriever = true;
+  override ignoreCustomEvent = true;
+  count = 0;
+
+  override handleToolStart(): void {
+    this.count += 1;
+  }
+
+  override handleToolEnd(): void {
+    this.count -= 1;
+  }
+
+  override handleToolError(): void {
+    this.count -= 1;
+  }
 }

@@ -50,6 +50,7 @@ export class Turn {
     this.#planned = hasNodeOptions(graph);
     this.#limit = new RecursionLimit(graph, request);
     this.#nodes = new NodeTimes((error) => this.#stop.abort(error));
+    this.#stop.signal.addEventListener('abort', () => this.#nodes.abort(), { once: true });
     this.#graph = watchedGraph(graph, {
       enter: (ns) => this.#gate.enter(ns),
       started: (inGraph, node) => this.#nodes.start(inGraph, node),
@@ -254,6 +255,7 @@ export class Turn {
       ...(limit !== undefined && { recursionLimit: Math.max(1, limit) }),
       ...(this.#context.store !== undefined && { store: this.#context.store }),
       signal: this.#stop.signal,
+      callbacks: [this.#nodes.tools],
       configurable: { ...config.configurable, __pregel_checkpointer: this.#saver },
     };
   }

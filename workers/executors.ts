@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url';
 import type { ReadProject } from '../agents/index.js';
 import type { Executors } from '../activities/deps.js';
 import type { Config } from '../config/index.js';
-import { ExecutorPool, ExecutorProcess, type ThreadReads } from '../executors/index.js';
+import { ExecutorEnded, ExecutorPool, ExecutorProcess, describeEnding, type ThreadReads } from '../executors/index.js';
 import { guarded } from '../policy/index.js';
+import { ColloquyError } from '../protocol/index.js';
 import type { GraphDescriptions, StateAccess } from '../steps/index.js';
 import type { Logger } from '../telemetry/index.js';
 import { GRAPH_RULES, STATE_RULES } from './port-rules.js';
@@ -44,7 +45,6 @@ export async function openExecutors(
         nodeOptions: [`--max-old-space-size=${Math.round(executors.heapBytes / 2 ** 20)}`, '--enable-source-maps'],
         config: { ...config, environment } satisfies ExecutorSettings,
         ...(graphId !== undefined && { graphId }),
-        graphs: graphId ?? graphs.map((graph) => graph.graphId).join(', '),
       }),
     stepsPerExecutor: executors.stepsPerExecutor,
     stopGraceMs: executors.stopGraceMs,
@@ -55,7 +55,10 @@ export async function openExecutors(
     await pool.open();
   } catch (error) {
     await pool.stop();
-    throw error;
+    if (!(error instanceof ExecutorEnded)) throw error;
+    const names = graphs.map(({ graphId }) => graphId).join(', ');
+    const message = `the process that loads the project (${names}) has ended: ${describeEnding(error.ending)}; the last lines of its standard error:\n${error.ending.stderr}`;
+    throw new ColloquyError('invalid_argument', message, { cause: error });
   }
   const threads: ThreadReads = {
     describe: (run) => pool.call(run.graphId, 'threads.describe', [run]) as ReturnType<ThreadReads['describe']>,

@@ -16,6 +16,7 @@ import { withDefaultTtl } from '../threads/index.js';
 import { startHealth } from './health.js';
 import { composeConversations } from './conversations.js';
 import { openExecutors, type OpenExecutors } from './executors.js';
+import { watchProject } from './reload.js';
 import { openStores } from './stores.js';
 import type { Stores } from './stores.js';
 import { connectTemporal, ensureSearchAttributes, temporalOptions } from './temporal.js';
@@ -84,6 +85,10 @@ export async function startWorker(config: Config, overrides: WorkerOverrides = {
     for (const warning of project.warnings) logger.warn(warning);
     const [executors] = await Promise.all([openExecutors(config, stores, project, logger), prepareTemporal(config)]);
     closers.push(() => executors.pool.stop());
+    if (config.executors.reloads) {
+      const watcher = watchProject(project.path, () => executors.pool.replaceAll(), logger);
+      closers.push(() => watcher.stop());
+    }
     const defaults = { ...config.assistants, ...assistantDefaultsOf(project.environment) };
     const graphs = project.graphs.map((graph) => ({ ...graph, ...defaults[graph.graphId] }));
     await stores.assistants.registerGraphs(serviceCaller(config.tenant, 'worker'), graphs);

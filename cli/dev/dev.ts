@@ -122,6 +122,7 @@ function startProcess(options: DevOptions, servers: Servers, { name, args, varia
       // process can listen on a port number.
       COLLOQUY_HEALTH_PORT: '',
       COLLOQUY_READ_SCHEMAS: 'true',
+      COLLOQUY_RELOAD: 'true',
       ...variables,
       ...optional('COLLOQUY_CONFIG', config.projectPath),
     },

@@ -43,6 +43,7 @@ interface Hang {
 const HANGS: readonly Hang[] = [
   { how: 'polite', processes: 'kept', why: 'a node that ends on its signal costs no process' },
   { how: 'deaf', why: 'cancel ends it, really' },
+  { how: 'tool', why: 'nobody can see that the code of a tool goes on', isSlow: true },
   { how: 'stubborn', why: 'it has seen its signal and goes on', isSlow: true },
   { how: 'retrying', why: 'a loop that catches everything', isSlow: true },
   { how: 'loop', why: 'its process cannot even be asked to stop' },

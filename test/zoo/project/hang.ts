@@ -1,6 +1,8 @@
 /** Animals that never end by themselves. Each records a tick while it is alive. */
 import { spawn } from 'node:child_process';
+import { tool } from '@langchain/core/tools';
 import { END, START, StateGraph, type LangGraphRunnableConfig } from '@langchain/langgraph';
+import { z } from 'zod';
 import { Request, record, select, type RequestState, type RequestUpdate } from './ledger.js';
 
 const TICK_MS = 100;
@@ -43,6 +45,17 @@ const WAYS: Record<string, Hang> = {
     record(config, 'child', child.pid);
     tick(config);
     return new Promise<void>((done) => child.once('exit', () => done()));
+  },
+  /** Waits for a tool that does not know its signal. LangChain reports the tool as failed at once. */
+  tool: async (config) => {
+    const waiter = tool(
+      async () => {
+        tick(config);
+        await forever();
+      },
+      { name: 'waiter', schema: z.object({}) },
+    );
+    await waiter.invoke({}, config);
   },
   /** Ends when its signal fires, as a node should. */
   polite: (config) => {
