@@ -13,6 +13,6 @@ export { serveCalls } from './service.js';
 export type { ExecutorService } from './service.js';
 export { StepAttempt } from './step-attempt.js';
 export type { SharedByAttempts } from './step-attempt.js';
-export { createThreadReads } from './thread-reads.js';
+export { NOTHING_OPEN, createThreadReads } from './thread-reads.js';
 export type { ThreadReads } from './thread-reads.js';
 export { keepWebhook } from './webhook-body.js';

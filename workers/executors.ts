@@ -3,9 +3,16 @@ import { fileURLToPath } from 'node:url';
 import type { ReadProject } from '../agents/index.js';
 import type { Executors } from '../activities/deps.js';
 import type { Config } from '../config/index.js';
-import { ExecutorEnded, ExecutorPool, ExecutorProcess, describeEnding, type ThreadReads } from '../executors/index.js';
+import {
+  ExecutorEnded,
+  ExecutorPool,
+  ExecutorProcess,
+  NOTHING_OPEN,
+  describeEnding,
+  type ThreadReads,
+} from '../executors/index.js';
 import { guarded } from '../policy/index.js';
-import { ColloquyError } from '../protocol/index.js';
+import { ColloquyError, errorCode, isRetryable } from '../protocol/index.js';
 import type { GraphDescriptions, StateAccess } from '../steps/index.js';
 import type { Logger } from '../telemetry/index.js';
 import { GRAPH_RULES, STATE_RULES } from './port-rules.js';
@@ -61,8 +68,11 @@ export async function openExecutors(
     throw new ColloquyError('invalid_argument', message, { cause: error });
   }
   const threads: ThreadReads = {
-    describe: (run) => pool.call(run.graphId, 'threads.describe', [run]) as ReturnType<ThreadReads['describe']>,
-    values: (run) => pool.call(run.graphId, 'threads.values', [run]),
+    async describe(run) {
+      const thread = await ifLoadable(pool.call(run.graphId, 'threads.describe', [run]));
+      return (thread ?? NOTHING_OPEN) as Awaited<ReturnType<ThreadReads['describe']>>;
+    },
+    values: (run) => ifLoadable(pool.call(run.graphId, 'threads.values', [run])),
   };
   return {
     pool,
@@ -70,6 +80,19 @@ export async function openExecutors(
     states: guarded(remoteStates(pool), STATE_RULES, authorize),
     graphs: guarded(remoteGraphs(pool), GRAPH_RULES, authorize),
   };
+}
+
+/**
+ * Returns undefined if the graph cannot be loaded or ends its process. A run must end all the same.
+ */
+async function ifLoadable(result: Promise<unknown>): Promise<unknown> {
+  try {
+    return await result;
+  } catch (error) {
+    const code = errorCode(error);
+    if (error instanceof ExecutorEnded || (code !== undefined && !isRetryable(code))) return undefined;
+    throw error;
+  }
 }
 
 function remoteStates(pool: ExecutorPool): StateAccess {

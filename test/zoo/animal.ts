@@ -41,8 +41,6 @@ export interface Animal {
   processes?: 'killed' | 'kept';
   /** Whether the worker's log must contain the id of the run. */
   isBlamed?: boolean;
-  /** Whether it belongs to the long tests. */
-  isSlow?: boolean;
   /**
    * How LangGraph's own server relates to `expected`: it does the `same`, or the text says what it
    * does instead. Absent: it is not compared, because the animal could end it.

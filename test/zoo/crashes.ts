@@ -6,17 +6,16 @@ const MOST = 3;
 interface Crash {
   how: string;
   message: RegExp;
-  isFast?: boolean;
   why: string;
 }
 
 /** Each message names the exit code or the signal, or quotes what the process wrote last. */
 const CRASHES: readonly Crash[] = [
-  { how: 'spawn', message: /no-such-program/, isFast: true, why: 'a child process without an error listener' },
+  { how: 'spawn', message: /no-such-program/, why: 'a child process without an error listener' },
   {
     how: 'exit-1',
     message: /\b1\b[^]*the last words of exit-1/,
-    isFast: true,
+
     why: 'the exit code and stderr are known',
   },
   { how: 'exit-0', message: /\b0\b[^]*the last words of exit-0/, why: 'to exit with 0 does not finish a run either' },
@@ -44,14 +43,13 @@ const CRASHES: readonly Crash[] = [
 ];
 
 export const CRASHING: readonly Animal[] = [
-  ...CRASHES.map(({ how, message, isFast = false, why }) => ({
+  ...CRASHES.map(({ how, message, why }) => ({
     name: `crash ${how}`,
     graph: 'crash',
     inputs: [{ node: 'fall', how }],
     expected: { status: 'error' as const, error: 'process_crashed', message },
     executions: { fall: { atMost: MOST } },
     isBlamed: true,
-    isSlow: !isFast,
     why,
   })),
   {

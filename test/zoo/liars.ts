@@ -71,7 +71,6 @@ const ACTING = Object.entries(ACTS).map(([how, statuses]): Animal => {
     inputs: [{ how }, { how }],
     expected: { status: statuses, ...(!mayFail && { output: { done: ['pretend', 'after', 'pretend', 'after'] } }) },
     executions: { pretend: bound, after: bound },
-    isSlow: mayFail,
     why: mayFail
       ? 'it may end its own process, and nothing else'
       : 'it changes what only its own process has, and the run does not need',
@@ -96,7 +95,6 @@ const PATCHING = Object.entries(PATCHES).map(
     inputs: [{}, {}],
     expected: { status: statuses },
     executions: statuses.includes('error') ? { patch: { atMost: 6 }, after: { atMost: 6 } } : { patch: 2, after: 2 },
-    isSlow: name !== 'then',
     why: statuses.includes('error')
       ? 'the drivers of the process may not survive it; no other process notices'
       : 'the platform does not depend on what a node can replace',

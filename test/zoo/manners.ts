@@ -28,7 +28,6 @@ const BLOCKING = BLOCKS.map(
     inputs: [{ how, seconds }],
     expected: DONE('work'),
     executions: { work: 1 },
-    isSlow: graph === 'block',
     why: `a blocked process lives, so its node is not repeated: ${why}`,
   }),
 );
@@ -37,21 +36,20 @@ interface Hang {
   how: string;
   processes?: 'killed' | 'kept';
   why: string;
-  isSlow?: boolean;
 }
 
 const HANGS: readonly Hang[] = [
   { how: 'polite', processes: 'kept', why: 'a node that ends on its signal costs no process' },
   { how: 'deaf', why: 'cancel ends it, really' },
-  { how: 'tool', why: 'nobody can see that the code of a tool goes on', isSlow: true },
-  { how: 'stubborn', why: 'it has seen its signal and goes on', isSlow: true },
-  { how: 'retrying', why: 'a loop that catches everything', isSlow: true },
+  { how: 'tool', why: 'nobody can see that the code of a tool goes on' },
+  { how: 'stubborn', why: 'it has seen its signal and goes on' },
+  { how: 'retrying', why: 'a loop that catches everything' },
   { how: 'loop', why: 'its process cannot even be asked to stop' },
-  { how: 'child', why: 'a child process ends with the executor', isSlow: true },
+  { how: 'child', why: 'a child process ends with the executor' },
 ];
 
 const HANGING = HANGS.map(
-  ({ how, processes = 'killed', why, isSlow = false }): Animal => ({
+  ({ how, processes = 'killed', why }): Animal => ({
     name: `hang ${how}`,
     graph: 'hang',
     inputs: [{ how }],
@@ -60,7 +58,6 @@ const HANGING = HANGS.map(
     executions: { wait: 1 },
     processes,
     isBlamed: processes !== 'kept',
-    isSlow,
     why,
   }),
 );
@@ -74,7 +71,6 @@ const LIMITED = ['deaf', 'loop'].map(
     executions: { exceed: 2 },
     processes: 'killed',
     isBlamed: true,
-    isSlow: how === 'loop',
     why: 'the node sets 2 s and two attempts; the second begins when the first has stopped',
   }),
 );
@@ -85,7 +81,6 @@ interface Leak {
   turns?: number;
   expected?: Expected;
   executions?: Animal['executions'];
-  isSlow?: boolean;
   why: string;
 }
 
@@ -95,13 +90,12 @@ const LEAKS: readonly Leak[] = [
   { how: 'listeners', why: 'Node.js only warns' },
   { how: 'files', why: 'open files are closed with their process' },
   { how: 'child', why: 'the run ends; the child ends with its executor' },
-  { how: 'buffers', megabytes: 60, turns: 12, isSlow: true, why: 'the executor is replaced between steps, unseen' },
+  { how: 'buffers', megabytes: 60, turns: 12, why: 'the executor is replaced between steps, unseen' },
   {
     how: 'buffers',
     megabytes: 1_500,
     expected: { status: 'error', error: 'process_crashed', message: /memory|SIGKILL|SIGABRT/i },
     executions: { keep: { atMost: 3 } },
-    isSlow: true,
     why: 'one step exceeds the resident memory',
   },
   {
@@ -109,20 +103,18 @@ const LEAKS: readonly Leak[] = [
     megabytes: 1_500,
     expected: { status: 'error', error: 'process_crashed', message: /memory|heap|SIGKILL|SIGABRT/i },
     executions: { keep: { atMost: 3 } },
-    isSlow: true,
     why: 'one step exceeds the heap',
   },
 ];
 
 const LEAKING = LEAKS.map(
-  ({ how, megabytes, turns = 1, expected, executions, isSlow = false, why }): Animal => ({
+  ({ how, megabytes, turns = 1, expected, executions, why }): Animal => ({
     name: `leak ${how}${megabytes === undefined ? '' : ` ${megabytes} MB, ${turns} turns`}`,
     graph: 'leak',
     inputs: Array.from({ length: turns }, () => ({ how, megabytes })),
     expected: expected ?? DONE(...Array.from({ length: turns }, () => 'keep')),
     executions: executions ?? { keep: turns },
     isBlamed: expected !== undefined,
-    isSlow,
     why,
   }),
 );
@@ -135,7 +127,6 @@ const SHOUTING = ['lines', 'no-newline', 'binary', 'escapes', 'messages'].flatMa
       inputs: [{ how, megabytes }],
       expected: DONE('shout'),
       executions: { shout: 1 },
-      isSlow: megabytes > 4,
       why: 'output is no part of a run, whatever its bytes are',
     }),
   ),
@@ -160,7 +151,6 @@ const SLOW: readonly Animal[] = [
     inputs: [{ seconds: 40 }],
     expected: DONE('work'),
     executions: { work: 1 },
-    isSlow: true,
     why: 'there is no default limit; its heartbeat timeout is a quarter of this time',
   },
 ];

@@ -9,10 +9,9 @@ import { ANIMALS } from './animals.js';
 import { Bystanders } from './bystanders.js';
 import { outcomeFaults } from './faults.js';
 import type { Visit } from './visit.js';
-import { ZOO_PROJECT, Zoo, visitAll } from './zoo.js';
+import { ZOO_PROJECT, Zoo } from './zoo.js';
 
 const VISIT_MS = 240_000;
-const SLOW = ANIMALS.filter(({ isSlow }) => isSlow === true);
 const REFERENCED = ANIMALS.filter(({ reference }) => reference !== undefined);
 /** An animal that leaves a run of LangGraph's server running for ever is given up after this time. */
 const PATIENCE_MS = 5_000;
@@ -26,28 +25,7 @@ const GROUPED = ['throws', 'state', 'rejects', 'lie'];
 const LONG_TURN = 9_500;
 const LONG_TURN_MS = 3_600_000;
 
-describe('the zoo: animals that take long', () => {
-  const zoo = new Zoo();
-  let visits: Map<string, Promise<Visit>>;
-  beforeAll(async () => {
-    await zoo.open();
-    visits = visitAll(SLOW, 2, (animal) => zoo.visit(animal, AbortSignal.timeout(VISIT_MS)));
-  }, 120_000);
-  afterAll(async () => {
-    await zoo.close();
-  }, 60_000);
-
-  it.each(SLOW.map((animal) => [animal.name, animal] as const))(
-    'ends as expected, and the worker goes on: %s',
-    async (name, animal) => {
-      const visited = await visits.get(name);
-      expect(visited === undefined ? ['was not visited'] : await zoo.faults(animal, visited)).toEqual([]);
-    },
-    900_000,
-  );
-});
-
-describe('20 conversations beside the zoo', () => {
+describe('all animals, and 20 conversations beside them', () => {
   const zoo = new Zoo();
   let bystanders: Bystanders;
   const rows: string[] = [];
@@ -72,7 +50,7 @@ describe('20 conversations beside the zoo', () => {
   ];
 
   it.each(companies)(
-    'none fails and none is repeated: %s',
+    'each animal ends as expected, and no conversation fails or is repeated: %s',
     async (name, animals) => {
       const from = bystanders.turns.length;
       const visits: [Animal, Visit][] = [];
