@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from 'node:timers';
 import { MongoOperationTimeoutError, type Collection, type Db, type Document } from 'mongodb';
 
 /**

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from 'node:timers';
 import { BaseCallbackHandler } from '@langchain/core/callbacks/base';
 import type { LoadedGraph } from '../agents/index.js';
 import { ColloquyError } from '../protocol/index.js';

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers';
 import { GraphDrained, RunControl } from '@langchain/langgraph';
 import type { LoadedGraph } from '../agents/index.js';
 import type { Gate } from './gate.js';

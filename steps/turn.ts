@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers';
 import { START, type Command } from '@langchain/langgraph';
 import type { LoadedGraph } from '../agents/index.js';
 import type { NamespaceHead } from '../protocol/index.js';

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from 'node:timers';
 import type { Collection, OptionalUnlessRequiredId } from 'mongodb';
 import { ColloquyError } from '../protocol/index.js';
 import { approximateBytes, type StoredBatch } from './event-batch.js';

@@ -84,8 +84,8 @@ const PATCHES: Record<string, readonly Status[]> = {
   then: ['success'],
   array: ['success'],
   object: ['success', 'error'],
-  stack: ['success'],
-  globals: ['success'],
+  stack: ['success', 'error'],
+  globals: ['success', 'error'],
 };
 
 const PATCHING = Object.entries(PATCHES).map(

@@ -1,3 +1,4 @@
+import { clearInterval, setInterval } from 'node:timers';
 import type { ClientSession, Collection, Db } from 'mongodb';
 import { isDuplicateKey, isWriteConflict } from '../../database/index.js';
 import { ColloquyError, NO_FENCE, type Fence, type Head, type NamespaceHead } from '../../protocol/index.js';

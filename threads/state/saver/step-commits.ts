@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from 'node:timers';
 import type { ClientSession } from 'mongodb';
 import { asPlatformError } from '../../../database/index.js';
 import type { Fence, Head, NamespaceHead } from '../../../protocol/index.js';
