@@ -1,6 +1,6 @@
 import type { ConversationContext } from '../conversations/index.js';
 import type { DeliveryStore, Egress } from '../egress/index.js';
-import type { StepEnd, ThreadReads } from '../executors/index.js';
+import type { StepCallOptions, StepEnd, ThreadReads } from '../executors/index.js';
 import { serviceCaller, type Caller, type Origin } from '../protocol/index.js';
 import type { EventLog } from '../streams/index.js';
 import type { HeadStore, SaverStore, ThreadStore } from '../threads/index.js';
@@ -10,9 +10,10 @@ import type { StepTask } from '../workflows/contract.js';
 export interface Executors extends ThreadReads {
   /**
    * Runs one attempt of a step. Resolves when all code of the attempt has stopped. `alone`: no other
-   * step runs in the same process. `signal`: the attempt is given up.
+   * step runs in the same process. `signal`: the attempt is given up. `started` is called when the
+   * process begins the step, with a function that says whether the process is blocked.
    */
-  runStep(task: StepTask, attempt: number, options: { alone: boolean; signal: AbortSignal }): Promise<StepEnd>;
+  runStep(task: StepTask, attempt: number, options: StepCallOptions): Promise<StepEnd>;
 }
 
 /** Dependencies of activities. The composition root of a worker makes them. */

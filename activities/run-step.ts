@@ -22,6 +22,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
  * Number of times that one superstep of a run may crash its process. The run then ends in `error`.
  */
 const MAX_CRASHES = 3;
+/** Interval at which a step that has exceeded its limit is looked at again, in ms. */
+const CHECK_MS = 500;
 /** Delay before a step is tried again that has not failed itself, in ms. */
 const AGAIN_MS = 50;
 
@@ -47,6 +49,7 @@ class StepActivity {
   readonly #fence: Fence;
   readonly #attempt: number;
   readonly #timeout = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly dependencies: ActivityDependencies,
@@ -60,10 +63,13 @@ class StepActivity {
 
   async execute(): Promise<StepOutcome> {
     const { signal, release } = firstOf(this.context.cancellationSignal, this.#timeout.signal);
-    const timer = this.#startTimer();
     try {
       const alone = this.#attempt > 1 && (await this.#isSuspect());
-      const end = await this.dependencies.executors.runStep(this.task, this.#attempt, { alone, signal });
+      const end = await this.dependencies.executors.runStep(this.task, this.#attempt, {
+        alone,
+        signal,
+        started: (isBlocked) => this.#watchLimit(isBlocked),
+      });
       if ('outcome' in end && end.outcome !== undefined) return end.outcome;
       this.#throwIfStopped();
       if ('crash' in end) throw await this.#crashed(end.crash);
@@ -72,20 +78,23 @@ class StepActivity {
       if (error instanceof ApplicationFailure || error instanceof CancelledFailure) throw error;
       throw infrastructureFailure(error, describeError(error));
     } finally {
-      clearTimeout(timer);
+      clearTimeout(this.#timer);
       release();
     }
   }
 
   /**
-   * Starts the timer for the limit of the step's nodes. The executor enforces the limit of each node
-   * itself. This timer is for an executor that is blocked, so it fires a little later.
+   * Gives the attempt up if it takes longer than the limit of its nodes and its process is blocked. A
+   * process that is not blocked enforces the limit of each node itself.
    */
-  #startTimer(): NodeJS.Timeout | undefined {
+  #watchLimit(isBlocked: () => boolean): void {
     const limitMs = this.task.options.startToCloseTimeoutMs;
-    if (limitMs === undefined) return undefined;
-    const delay = Math.min(limitMs * 1.05 + 1_000, LONGEST_TIMER_MS);
-    return setTimeout(() => this.#timeout.abort(new DOMException('the step takes too long', 'TimeoutError')), delay);
+    if (limitMs === undefined) return;
+    const check = () => {
+      if (isBlocked()) this.#timeout.abort(new DOMException('the step takes too long', 'TimeoutError'));
+      else this.#timer = setTimeout(check, CHECK_MS);
+    };
+    this.#timer = setTimeout(check, Math.min(limitMs, LONGEST_TIMER_MS));
   }
 
   /** Returns whether the run was executing when its process crashed. It then runs alone. */

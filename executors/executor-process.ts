@@ -22,6 +22,10 @@ export interface ExecutorStart {
   nodeOptions: string[];
   config: unknown;
   graphId?: string;
+  /**
+   * Time in ms that a call gets to end after its code has thrown an exception that nobody has caught.
+   */
+  graceMs: number;
 }
 
 /** How an executor has ended. */
@@ -73,11 +77,15 @@ export class ExecutorProcess {
   readonly #channel: Channel<ToExecutor, FromExecutor>;
   readonly #calls = new Map<number, Call>();
   readonly #stderr: StderrTail;
+  readonly #graceMs: number;
+  /** Calls whose code has thrown an exception that nobody has caught. */
+  readonly #doubted = new Set<number>();
   #lastId = 0;
   #lastPong = performance.now();
   #wasKilled = false;
 
-  constructor({ program, nodeOptions, config, graphId }: ExecutorStart) {
+  constructor({ program, nodeOptions, config, graphId, graceMs }: ExecutorStart) {
+    this.#graceMs = graceMs;
     this.graphId = graphId;
     this.#child = spawn(process.execPath, [...nodeOptions, program], {
       // The executor leads a process group, so that it can be ended with its child processes.
@@ -191,17 +199,26 @@ export class ExecutorProcess {
 
   /**
    * Handles an exception that nobody has caught. After it the state of the executor is unknown, so
-   * it gets no new calls. The call whose code has thrown it ends at once, and may be tried again.
+   * it gets no new calls. The call whose code has thrown it may still end as if nothing had happened,
+   * as on LangGraph's own server. But it may also wait for something that can no longer come. So
+   * after the grace time it counts as crashed.
    */
   #uncaught({ uncaught, id }: { uncaught: string; id?: number }): void {
     this.isRetired = true;
     const [only] = this.#calls.size === 1 ? this.#calls.keys() : [];
     const culprit = id ?? only;
-    const call = culprit === undefined ? undefined : this.#calls.get(culprit);
-    if (culprit === undefined || call === undefined) return;
-    this.#calls.delete(culprit);
+    if (culprit === undefined || this.#doubted.has(culprit)) return;
+    this.#doubted.add(culprit);
+    const timer = setTimeout(() => this.#giveUp(culprit, uncaught), this.#graceMs);
+    void this.exited.then(() => clearTimeout(timer));
+  }
+
+  #giveUp(id: number, uncaught: string): void {
+    const call = this.#calls.get(id);
+    if (call === undefined) return;
+    this.#calls.delete(id);
     call.reject(new ExecutorEnded({ code: 1, signal: null, stderr: uncaught }, 'blamed'));
-    this.#channel.send({ abort: culprit });
+    this.#channel.send({ abort: id });
   }
 
   #endCalls(ending: Ending): void {

@@ -3,7 +3,7 @@
  * them. Knows neither Temporal nor HTTP.
  */
 export { ExecutorPool } from './pool.js';
-export type { Crash, PoolOptions, StepEnd } from './pool.js';
+export type { Crash, PoolOptions, StepCallOptions, StepEnd } from './pool.js';
 export { CHANNEL_FD, ExecutorEnded, ExecutorProcess, describeEnding } from './executor-process.js';
 export type { ExecutorStart } from './executor-process.js';
 export { PausedTurns } from './paused-turns.js';

@@ -33,6 +33,15 @@ export interface Crash {
 
 export type StepEnd = AttemptResult | { crash: Crash };
 
+export interface StepCallOptions {
+  /** No other step runs in the same executor. */
+  alone: boolean;
+  /** Fires when the attempt is given up. */
+  signal: AbortSignal;
+  /** Called when the executor begins the step, with a function that says whether it is blocked. */
+  started?: (isBlocked: () => boolean) => void;
+}
+
 /** An executor that has had nothing to do for so long is ended, in ms. */
 const IDLE_MS = 300_000;
 const CHECK_MS = 1_000;
@@ -68,14 +77,10 @@ export class ExecutorPool {
   }
 
   /**
-   * Runs one attempt of a step. Resolves when all code of the attempt has stopped. `alone`: no other
-   * step runs in the executor. `signal`: the attempt is given up.
+   * Runs one attempt of a step. Resolves when all code of the attempt has stopped.
    */
-  async runStep(
-    task: StepTask,
-    attempt: number,
-    { alone, signal }: { alone: boolean; signal: AbortSignal },
-  ): Promise<StepEnd> {
+  async runStep(task: StepTask, attempt: number, options: StepCallOptions): Promise<StepEnd> {
+    const { signal } = options;
     const earlier = this.#running.get(task.runId);
     earlier?.giveUp();
     await earlier?.ended;
@@ -83,7 +88,7 @@ export class ExecutorPool {
     const abort = () => giveUp.abort();
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
-    const ended = this.#runStep(task, attempt, alone, giveUp.signal);
+    const ended = this.#runStep(task, attempt, { ...options, signal: giveUp.signal });
     this.#running.set(task.runId, { giveUp: abort, ended: ended.catch(() => undefined) });
     try {
       return await ended;
@@ -117,7 +122,7 @@ export class ExecutorPool {
     await Promise.all([...this.#executors].map((executor) => executor.kill()));
   }
 
-  async #runStep(task: StepTask, attempt: number, alone: boolean, signal: AbortSignal): Promise<StepEnd> {
+  async #runStep(task: StepTask, attempt: number, { alone, signal, started }: StepCallOptions): Promise<StepEnd> {
     const executor = alone ? this.#start(task.graphId) : ((await this.#pausedFor(task)) ?? this.#choose(task));
     if (alone) executor.isReserved = true;
     let call: ReturnType<ExecutorProcess['call']> | undefined;
@@ -125,6 +130,7 @@ export class ExecutorPool {
       const failure = await executor.ready.then(() => undefined, failureToLoad);
       if (failure !== undefined) return { failure };
       call = executor.call('runStep', [task, attempt]);
+      started?.(() => executor.isBlocked);
       this.#homes.set(task.threadId, executor);
       const stop = this.#stopInTime(executor, call.abort, signal);
       const result = (await call.result.finally(stop.cancel)) as AttemptResult;

@@ -52,6 +52,7 @@ export async function openExecutors(
         nodeOptions: [`--max-old-space-size=${Math.round(executors.heapBytes / 2 ** 20)}`, '--enable-source-maps'],
         config: { ...config, environment } satisfies ExecutorSettings,
         ...(graphId !== undefined && { graphId }),
+        graceMs: executors.stopGraceMs,
       }),
     stepsPerExecutor: executors.stepsPerExecutor,
     stopGraceMs: executors.stopGraceMs,

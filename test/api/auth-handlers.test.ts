@@ -209,7 +209,8 @@ describe('a user who may only read a thread', () => {
       expect(allowed.status).toBe(200);
       await allowed.body?.cancel();
     }
-    expect(await as('ada').get('GET', `/threads/${id}/runs/${run_id}`)).toMatchObject({ status: 'running' });
+    const { status } = await as('ada').get<{ status: string }>('GET', `/threads/${id}/runs/${run_id}`);
+    expect(['pending', 'running']).toContain(status);
     await as('ada').get('POST', `/threads/${id}/runs/${run_id}/cancel?wait=1`);
   });
 });

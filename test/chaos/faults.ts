@@ -1,6 +1,6 @@
 import { Random } from './random.js';
 
-export const FAULT_KINDS = ['worker', 'api', 'temporal', 'mongodb'] as const;
+export const FAULT_KINDS = ['worker', 'executor', 'api', 'temporal', 'mongodb'] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 export interface Fault {
@@ -22,7 +22,13 @@ export interface Fault {
  * heartbeat timeout of its activity (10 s). Temporal then gives the activity to another worker,
  * while the frozen worker later continues the same activity.
  */
-const LONGEST_FREEZE: Record<FaultKind, number> = { worker: 16_000, api: 9_000, temporal: 6_000, mongodb: 8_000 };
+const LONGEST_FREEZE: Record<FaultKind, number> = {
+  worker: 16_000,
+  executor: 16_000,
+  api: 9_000,
+  temporal: 6_000,
+  mongodb: 8_000,
+};
 const LONGEST_ABSENCE = 2_500;
 const SHORTEST_GAP = 1_000;
 const LONGEST_GAP = 6_000;

@@ -43,6 +43,10 @@ export class ChaosProcess implements Victim {
     this.#options = options;
   }
 
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   get logFile(): string {
     return this.#options.logFile;
   }

@@ -11,6 +11,7 @@ import { startServers, type Servers } from '../../servers/embedded-servers.js';
 import { QUERIES, UPDATES, type PendingInterrupt, type Resumed } from '../../workflows/contract.js';
 import { RefusedError } from './api-client.js';
 import { StuckError, type Clock } from './clock.js';
+import { executorVictim } from './executors.js';
 import type { FaultKind, Victim } from './faults.js';
 import { ChaosProcess } from './house-process.js';
 
@@ -47,6 +48,8 @@ const LEDGER_FAULTS = '0.05';
  * that faults also hit continue-as-new.
  */
 const MAX_TURNS = '4';
+/** Number of steps after which it continues as new between two steps of a run. */
+const MAX_STEPS = '7';
 
 /**
  * Starts the servers, workers, API processes, ledger and model server. If one of them fails to
@@ -99,6 +102,7 @@ export async function startWorld(options: ChaosWorldOptions): Promise<ChaosWorld
       ledgerFile,
       victims: {
         worker: processes.workers,
+        executor: processes.workers.map((worker) => executorVictim(worker)),
         api: processes.apis,
         temporal: [serverVictim('temporal', servers.temporal)],
         mongodb: [serverVictim('mongodb', servers.mongodb)],
@@ -123,7 +127,7 @@ async function houseProcesses(
     ...['--temporal-address', servers.temporal.address, '--task-queue', 'chaos'],
     ...['--mongodb-uri', servers.mongodb.address, '--database', 'chaos'],
   ];
-  const env = { ...urls, COLLOQUY_MAX_TURNS: MAX_TURNS };
+  const env = { ...urls, COLLOQUY_MAX_TURNS: MAX_TURNS, COLLOQUY_MAX_STEPS: MAX_STEPS };
   const make = (name: string, args: string[]) =>
     new ChaosProcess({
       name,

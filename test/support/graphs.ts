@@ -37,6 +37,11 @@ export interface Scenario {
   long?: true;
   /** Set if subgraphs run in parallel, so that the order of their events can differ. */
   sideBySide?: true;
+  /**
+   * Set if the graph has values or callbacks that are only in memory. They are lost if the graph is
+   * restarted from its checkpoint.
+   */
+  live?: true;
   /** Stream modes in which this graph is not tested, for the reason given at the scenario. */
   without?: StreamMode[];
 }
@@ -456,6 +461,7 @@ export const SCENARIOS: Scenario[] = [
   },
   {
     name: 'an UntrackedValue that one node sets and the next ones read',
+    live: true,
     graph: () => {
       const State = new StateSchema({ log: z.array(z.string()).default([]), secret: new UntrackedValue<string>() });
       const read = (name: string) =>
@@ -477,6 +483,7 @@ export const SCENARIOS: Scenario[] = [
   },
   {
     name: 'an UntrackedValueChannel in a condition and in a subgraph',
+    live: true,
     graph: () => {
       const sub = new StateGraph(Live)
         .addNode('s1', readSecret('s1'))
@@ -504,6 +511,7 @@ export const SCENARIOS: Scenario[] = [
   },
   {
     name: 'values between nodes that cannot be stored as they are',
+    live: true,
     graph: () =>
       as(
         new StateGraph(Live)
@@ -521,6 +529,7 @@ export const SCENARIOS: Scenario[] = [
   },
   {
     name: 'callbacks that the author of the graph has attached',
+    live: true,
     graph: () => {
       const counter = new RootCounter();
       const count = (name: string) => () => ({ log: [`${name}: root ${counter.roots}`] });

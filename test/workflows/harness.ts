@@ -12,16 +12,18 @@ const MODES: (WorldOptions & { title: string })[] = [
   { title: 'cached', maxTurns: 0 },
   { title: 'replayed at every workflow task', maxTurns: 0, maxCachedWorkflows: 0 },
   { title: 'continued as new every two turns', maxTurns: 2 },
-  { title: 'continued as new after every step', maxTurns: 0, maxSteps: 1 },
 ];
+/** This mode takes long, so only `every-step.long.test.ts` has it. It sets the variable. */
+const LONG_MODES: typeof MODES = [{ title: 'continued as new after every step', maxTurns: 0, maxSteps: 1 }];
+export const LONG_MODE_VARIABLE = 'COLLOQUY_TEST_EVERY_STEP';
 
 /**
- * Defines the same tests four times: with a worker that caches workflows, with a worker that
- * replays the workflow at each workflow task, with a workflow that continues as new after every two
- * runs, and with a workflow that continues as new after every step.
+ * Defines the same tests three times: with a worker that caches workflows, with a worker that
+ * replays the workflow at each workflow task, and with a workflow that continues as new after every
+ * two runs. In the long tests: once, with a workflow that continues as new after every step.
  */
 export function inEveryMode(tests: Tests): void {
-  inModes(MODES, tests);
+  inModes(process.env[LONG_MODE_VARIABLE] === undefined ? MODES : LONG_MODES, tests);
 }
 
 /** Like {@link inEveryMode}, for tests that set themselves when the workflow continues as new. */
