@@ -140,10 +140,28 @@ async function storeRun(context: ConversationContext, order: RunOrder): Promise<
   // only after they have answered, because it can change while a handler runs.
   const existing = order.access.hasProjectAuth ? await findOpenThread(context, order) : found;
   await assertCheckpoint(context, caller, threadId, runCheckpoint(order.body, threadId));
+  if (existing !== undefined) await assertNotInside(context, order);
   const thread = existing ?? (await createRunThread(context, order, assistant));
   const { run, created } = await context.threads.createRun(caller, buildRun(order, assistant, thread));
   if (!created) checkSameRequest(run, order, assistant);
   return { run, created, thread, assistant };
+}
+
+/** The form of run ids. */
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/**
+ * Refuses a run that a node of an unended run asks for on its own thread. It would wait behind the
+ * run that waits for it. A `RemoteGraph` sends the config of the run that it is part of, so its
+ * `run_id` names that run. Errors: `conflict`.
+ */
+async function assertNotInside(context: ConversationContext, { caller, threadId, body }: RunOrder): Promise<void> {
+  const outer = (body.config?.configurable as Record<string, unknown> | undefined)?.run_id;
+  if (typeof outer !== 'string' || !UUID.test(outer)) return;
+  const run = await ifFound(context.threads.getRun(caller, threadId, outer));
+  if (run === undefined || isEnded(run.status)) return;
+  const message = `a node of run ${outer} asks for a run on its own thread ${threadId}, which would wait for itself; add the graph as a subgraph, or call it with another thread_id`;
+  throw new ColloquyError('conflict', message);
 }
 
 /**

@@ -12,6 +12,8 @@ const BLOCKED_MS = 2_500;
 const LAST_OUTPUT_MS = 500;
 /** How long an executor without a channel may take to exit by itself, in ms. */
 const CLOSED_MS = 1_000;
+/** An executor that has not loaded its graphs after this time is ended, in ms. */
+const START_MS = 300_000;
 /** File descriptor of the channel in the child process. */
 export const CHANNEL_FD = 3;
 
@@ -82,6 +84,7 @@ export class ExecutorProcess {
   readonly #doubted = new Set<number>();
   #lastId = 0;
   #lastPong = performance.now();
+  #isReady = false;
   #wasKilled = false;
 
   constructor({ program, nodeOptions, config, graphId, graceMs }: ExecutorStart) {
@@ -112,6 +115,9 @@ export class ExecutorProcess {
       (message) => this.#receive(message, settle),
       () => this.#endSoon(),
     );
+    const start = setTimeout(() => this.#signal(), START_MS);
+    const started = () => clearTimeout(start);
+    this.ready.then(started, started);
     const pings = setInterval(() => this.#channel.send({ ping: performance.now() }), PING_MS);
     void this.exited.then((ending) => {
       clearInterval(pings);
@@ -132,7 +138,7 @@ export class ExecutorProcess {
 
   /** Whether the executor does not answer, because its code does not return to the event loop. */
   get isBlocked(): boolean {
-    return performance.now() - this.#lastPong > BLOCKED_MS;
+    return this.#isReady && performance.now() - this.#lastPong > BLOCKED_MS;
   }
 
   get hasEnded(): boolean {
@@ -183,9 +189,14 @@ export class ExecutorProcess {
   #receive(message: FromExecutor, settle: { resolve: (ready: unknown) => void; reject: (error: Error) => void }): void {
     this.#lastPong = performance.now();
     if ('pong' in message) this.rss = message.rss;
-    else if ('ready' in message) settle.resolve(message.ready);
-    else if ('failedToStart' in message) settle.reject(fromPlainError(message.failedToStart));
-    else if ('uncaught' in message) this.#uncaught(message);
+    else if ('ready' in message) {
+      this.#isReady = true;
+      settle.resolve(message.ready);
+    } else if ('failedToStart' in message) {
+      settle.reject(fromPlainError(message.failedToStart));
+      // The reason may be gone when the next executor is started.
+      void this.kill();
+    } else if ('uncaught' in message) this.#uncaught(message);
     else this.#settle(message);
   }
 

@@ -127,7 +127,8 @@ export class ExecutorPool {
     if (alone) executor.isReserved = true;
     let call: ReturnType<ExecutorProcess['call']> | undefined;
     try {
-      const failure = await executor.ready.then(() => undefined, failureToLoad);
+      const ready = executor.ready.then(() => undefined, failureToLoad);
+      const failure = await Promise.race([ready, failureWhenAborted(signal)]);
       if (failure !== undefined) return { failure };
       call = executor.call('runStep', [task, attempt]);
       started?.(() => executor.isBlocked);
@@ -215,9 +216,7 @@ export class ExecutorPool {
   }
 
   #isUsable(executor: ExecutorProcess): boolean {
-    return (
-      !executor.isRetired && !executor.isReserved && !executor.hasEnded && !(executor.isBlocked && executor.load > 0)
-    );
+    return !executor.isRetired && !executor.isReserved && !executor.hasEnded && !executor.isBlocked;
   }
 
   #start(graphId: string | undefined): ExecutorProcess {
@@ -270,4 +269,16 @@ function failureToLoad(cause: unknown): AttemptFailure {
   const { kind, error } = classifyFailure(cause);
   const code = errorCode(cause);
   return { kind, error, ...(code !== undefined && { code }) };
+}
+
+/** Resolves when the signal fires: the attempt has not begun, so nothing has to stop. */
+function failureWhenAborted(signal: AbortSignal): Promise<AttemptFailure> {
+  const failure: AttemptFailure = {
+    kind: 'final',
+    error: { error: 'AbortError', message: 'the step was given up before it began' },
+  };
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(failure);
+    else signal.addEventListener('abort', () => resolve(failure), { once: true });
+  });
 }

@@ -135,7 +135,7 @@ export class Turn {
    * step is not over.
    */
   async #advance(): Promise<StepReport | undefined> {
-    const pass = (this.#pass ??= await this.#begin());
+    const pass = this.#pass ?? (await this.#begin());
     let isDrained = false;
     try {
       if ((await pass.untilStopped()) === 'paused') return await this.#pause(pass);
@@ -162,7 +162,8 @@ export class Turn {
     const injections = begun ? await this.#dueInjections() : [];
     const progress = new StepProgress(this.#graph, this.#context);
     this.#gate = new Gate();
-    return new Pass({
+    // Set at once, because the graph may commit before the caller goes on.
+    this.#pass = new Pass({
       graph: this.#graph,
       run,
       input: begun ? this.#updateBy(injections) : inputOf(run),
@@ -171,6 +172,7 @@ export class Turn {
       progress,
       narrator: this.#narratorOf(begun, injections, progress),
     });
+    return this.#pass;
   }
 
   #narratorOf(begun: boolean, injections: Injection[], progress: StepProgress): Narrator {

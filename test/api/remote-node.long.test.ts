@@ -23,6 +23,7 @@ describe('a RemoteGraph as a node, with a graph of another deployment', () => {
   });
   let near: ServiceProcesses;
   let client: Client;
+  let nearUrl: string;
   let farClient: Client;
   let graphs: Record<string, AnyGraph>;
 
@@ -32,7 +33,8 @@ describe('a RemoteGraph as a node, with a graph of another deployment', () => {
     process.env.REMOTE_URL = farApi.url;
     near = new ServiceProcesses(resolve('test/fixtures/projects/remote/langgraph.json'));
     const [, api] = await Promise.all([near.worker(), near.api()]);
-    client = new Client({ apiUrl: api.url, apiKey: null, callerOptions: { maxRetries: 0 } });
+    nearUrl = api.url;
+    client = new Client({ apiUrl: nearUrl, apiKey: null, callerOptions: { maxRetries: 0 } });
     farClient = new Client({ apiUrl: farApi.url, apiKey: null });
     graphs = (await import('../fixtures/projects/remote/graphs.js' as string)) as Record<string, AnyGraph>;
   }, 90_000);
@@ -63,6 +65,13 @@ describe('a RemoteGraph as a node, with a graph of another deployment', () => {
       if (event !== 'metadata') streamed.push({ event, data });
     }
     expect(comparable(streamed)).toEqual(comparable(expected));
+  });
+
+  it('fails at once if it asks for a run on its own thread, which would wait for itself', async () => {
+    const { thread_id } = await client.threads.create();
+    const config = { configurable: { url: nearUrl } };
+    const waited = await client.runs.wait(thread_id, 'itself', { input, config, raiseError: false });
+    expect(waited).toMatchObject({ __error__: { message: expect.stringContaining('would wait for itself') } });
   });
 
   it('passes a question of its graph on, and both threads wait for the answer', async () => {

@@ -294,6 +294,8 @@ describe.each(SCENARIOS)('$name', (scenario) => {
   it.each(modesOf.map((modes) => ({ modes })))(
     'has the same events and final state in durable steps as with LangGraph alone (stream modes $modes)',
     async ({ modes }) => {
+      // A restart repeats events, and these two sets have all kinds of them.
+      const restarts = !scenario.live && (modes === MODES[0] || modes === MODES[1]);
       const compare = async (subgraphs: boolean) => {
         const expected = await inProcess(scenario, modes, subgraphs);
         const failures = expected.turns.map((turn) => turn.error ?? null);
@@ -309,7 +311,7 @@ describe.each(SCENARIOS)('$name', (scenario) => {
         };
         await Promise.all([
           compareSteps({ joinQuickStepsMs: 0, staysPaused: true }),
-          ...(scenario.live ? [] : [compareSteps({ joinQuickStepsMs: 0, staysPaused: false })]),
+          ...(restarts ? [compareSteps({ joinQuickStepsMs: 0, staysPaused: false })] : []),
           compareSteps({ joinQuickStepsMs: 60_000, staysPaused: true }),
         ]);
       };

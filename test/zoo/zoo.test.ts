@@ -35,6 +35,31 @@ describe('the zoo: graphs that misbehave, several at once on one worker', () => 
     2 * VISIT_MS,
   );
 
+  it(
+    'tries all runs of a crashed process again alone, and blames only the one that crashes alone',
+    async () => {
+      const { client, ledger } = zoo;
+      const start = async (input: object) => {
+        const { thread_id: threadId } = await client.threads.create();
+        return client.runs.create(threadId, 'crash', { input: { ...input } });
+      };
+      const signal = AbortSignal.timeout(VISIT_MS);
+      const innocent = await Promise.all([start({ node: 'after' }), start({ node: 'after' })]);
+      for (const { run_id } of innocent) await ledger.started(run_id, signal);
+      const culprit = await start({ node: 'fall', how: 'exit-1' });
+      const all = [...innocent, culprit];
+      await Promise.all(all.map(({ thread_id, run_id }) => client.runs.join(thread_id, run_id).catch(() => undefined)));
+      const records = await Promise.all(all.map(({ thread_id, run_id }) => client.runs.get(thread_id, run_id)));
+      expect(records.map(({ status }) => status)).toEqual(['success', 'success', 'error']);
+      expect(records[2]).toMatchObject({ error: { error: 'process_crashed' } });
+      const executions = ledger.read(all.map(({ run_id }) => run_id)).map(({ node }) => node);
+      expect(executions.filter((node) => node === 'after').length).toBeLessThanOrEqual(4);
+      // The first crash has several suspects, so it is not counted.
+      expect(executions.filter((node) => node === 'fall').length).toBeLessThanOrEqual(4);
+    },
+    VISIT_MS,
+  );
+
   it('leaves no process of a node behind when the worker has stopped', async () => {
     expect(await zoo.close()).toEqual([]);
   }, 60_000);
