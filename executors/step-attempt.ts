@@ -17,6 +17,7 @@ import {
 } from '../protocol/index.js';
 import {
   classifyFailure,
+  describeError,
   describeThread,
   readField,
   uncommittedRanges,
@@ -30,7 +31,7 @@ import type { Injection } from '../threads/index.js';
 import type { StepOutcome, StepTask } from '../workflows/contract.js';
 import { appendFeedback } from './feedback.js';
 import type { PausedTurns } from './paused-turns.js';
-import type { AttemptDependencies, AttemptResult } from './ports.js';
+import type { AttemptDependencies, AttemptFailure, AttemptResult } from './ports.js';
 import { appendEnd, endRunRecords } from './run-end.js';
 import { createThreadReads } from './thread-reads.js';
 import { keepWebhook } from './webhook-body.js';
@@ -102,12 +103,13 @@ export class StepAttempt {
         // commit) before this attempt writes any other event.
         await this.#supersede(run, cursor, log);
       }
-      const report = await this.#step(run, cursor, waiting, log);
+      const report = await this.#step(run, cursor, waiting, log).catch((cause: unknown) => new GraphFailure(cause));
+      if (report instanceof GraphFailure) return await this.#failed(report.cause);
       await started;
       const outcome = withTaken(await this.#finish(run, report, log), [...taken, ...report.injected]);
       return { outcome, ...(this.shared.turns.has(run.runId) && { isPaused: true }) };
     } catch (error) {
-      return await this.#failed(error);
+      return { failure: unexpected(error) };
     } finally {
       await log?.close().catch(() => undefined);
     }
@@ -354,4 +356,15 @@ export class StepAttempt {
 
 function withTaken(outcome: StepOutcome, injected: string[]): StepOutcome {
   return injected.length > 0 ? { ...outcome, injected } : outcome;
+}
+
+/** Marks an error of the graph, or of what the graph needs. */
+class GraphFailure {
+  constructor(readonly cause: unknown) {}
+}
+
+/** Describes an error of a record or of the event log. It says nothing about the graph. */
+function unexpected(cause: unknown): AttemptFailure {
+  const code = errorCode(cause);
+  return { kind: 'infrastructure', error: describeError(cause), ...(code !== undefined && { code }) };
 }

@@ -28,13 +28,18 @@ export class NodeTimes {
     return this.#timeout;
   }
 
-  /** Called when the code of a node starts. Returns the function to call when it has returned. */
+  /** Called when a node starts. Returns the function to call when it has ended. */
   start(graph: LoadedGraph, node: string): () => void {
-    this.#running += 1;
     const limitMs = nodeOptions(graph, node).startToCloseTimeoutMs;
-    const timer = limitMs === undefined ? undefined : setTimeout(() => this.#expire(node, limitMs), longest(limitMs));
+    if (limitMs === undefined) return () => undefined;
+    const timer = setTimeout(() => this.#expire(node, limitMs), longest(limitMs));
+    return () => clearTimeout(timer);
+  }
+
+  /** Called when the code of a node starts. Returns the function to call when it has returned. */
+  startCode(): () => void {
+    this.#running += 1;
     return () => {
-      clearTimeout(timer);
       this.#running -= 1;
       if (this.#running === 0) for (const returned of this.#whenReturned.splice(0)) returned();
     };

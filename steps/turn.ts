@@ -15,7 +15,7 @@ import { StepProgress } from './progress.js';
 import { RecursionLimit } from './recursion-limit.js';
 import type { StepContext, StepReport, StepRequest } from './ports.js';
 import { readField } from './thrown-value.js';
-import { watchedGraph } from './watched-graph.js';
+import { watchedGraph, withWatcher, type NodeWatcher } from './watched-graph.js';
 
 /**
  * A run of a graph in this process. It executes one step after the other. Between two steps the
@@ -27,6 +27,7 @@ export class Turn {
   readonly #planned: boolean;
   readonly #limit: RecursionLimit;
   readonly #nodes: NodeTimes;
+  readonly #watcher: NodeWatcher;
   readonly #stop = new AbortController();
   #request: StepRequest;
   #context: StepContext;
@@ -52,10 +53,12 @@ export class Turn {
     this.#limit = new RecursionLimit(graph, request);
     this.#nodes = new NodeTimes((error) => this.#stop.abort(error));
     this.#stop.signal.addEventListener('abort', () => this.#nodes.abort(), { once: true });
-    this.#graph = watchedGraph(graph, {
+    this.#watcher = {
       enter: (ns) => this.#gate.enter(ns),
       started: (inGraph, node) => this.#nodes.start(inGraph, node),
-    });
+      codeStarted: () => this.#nodes.startCode(),
+    };
+    this.#graph = watchedGraph(graph, this.#watcher);
     this.#saver = context.openSaver({
       beforeCommit: async () => {
         // LangGraph's stream passes events on in microtasks. `setImmediate` runs after these, so
@@ -162,16 +165,22 @@ export class Turn {
     const injections = begun ? await this.#dueInjections() : [];
     const progress = new StepProgress(this.#graph, this.#context);
     this.#gate = new Gate();
+    const narrator = this.#narratorOf(begun, injections, progress);
+    const input = begun ? this.#updateBy(injections) : inputOf(run);
     // Set at once, because the graph may commit before the caller goes on.
-    this.#pass = new Pass({
-      graph: this.#graph,
-      run,
-      input: begun ? this.#updateBy(injections) : inputOf(run),
-      config: this.#config(begun),
-      gate: this.#gate,
-      progress,
-      narrator: this.#narratorOf(begun, injections, progress),
-    });
+    this.#pass = withWatcher(
+      this.#watcher,
+      () =>
+        new Pass({
+          graph: this.#graph,
+          run,
+          input,
+          config: this.#config(begun),
+          gate: this.#gate,
+          progress,
+          narrator,
+        }),
+    );
     return this.#pass;
   }
 

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Runnable, RunnableConfig } from '@langchain/core/runnables';
 import { copyGraph, type LoadedGraph } from '../agents/index.js';
 import { subgraphOf } from './node-options.js';
@@ -10,15 +11,20 @@ export interface NodeWatcher {
    */
   enter(ns: string): Promise<void> | undefined;
   /**
+   * Called when a node starts. The returned function is called when LangGraph has the result of the
+   * node, or has given it up.
+   */
+  started(graph: LoadedGraph, node: string): () => void;
+  /**
    * Called when the code of a node starts. The returned function is called when the code has
    * returned. This may be long after LangGraph has given the node up, because LangGraph does not
    * wait for a node whose signal has fired.
    */
-  started(graph: LoadedGraph, node: string): () => void;
+  codeStarted(): () => void;
 }
 
 type Invoke = (input: unknown, config?: RunnableConfig) => Promise<unknown>;
-type Code = (...args: unknown[]) => unknown;
+type Code = (this: unknown, ...args: unknown[]) => unknown;
 
 /** The members of LangGraph's `PregelNode` that are replaced. */
 interface GraphNode {
@@ -26,9 +32,19 @@ interface GraphNode {
   getNode(): Runnable | undefined;
 }
 
+/** The watcher of the run whose code is executed. */
+const current = new AsyncLocalStorage<NodeWatcher>();
+/** Runnables whose code calls the watcher of its run. All runs of this process share them. */
+const watchedCode = new WeakSet<object>();
+
+/** Calls a function, and lets the code of nodes that it starts call the watcher. */
+export function withWatcher<T>(watcher: NodeWatcher, run: () => T): T {
+  return current.run(watcher, run);
+}
+
 /**
  * Returns a copy of a graph whose nodes, and those of its subgraphs, call the watcher. The original
- * is not changed, because other runs share it.
+ * has the same nodes, because other runs share it.
  */
 export function watchedGraph(graph: LoadedGraph, watcher: NodeWatcher): LoadedGraph {
   const copy = copyGraph(graph);
@@ -42,56 +58,65 @@ export function watchedGraph(graph: LoadedGraph, watcher: NodeWatcher): LoadedGr
 
 function watchedNode(graph: LoadedGraph, name: string, node: GraphNode, watcher: NodeWatcher): GraphNode {
   const inner = subgraphOf(graph, name);
-  const bound = inner === undefined ? watchedCode(graph, name, node.bound, watcher) : watchedGraph(inner, watcher);
+  if (inner === undefined) watchCode(node.bound);
   // The new object inherits everything else from the original node.
   const watched = Object.create(node, {
-    bound: { value: bound, enumerable: true },
-    getNode: { value: () => gated(node.getNode.call(watched), watcher) },
+    ...(inner !== undefined && { bound: { value: watchedGraph(inner, watcher), enumerable: true } }),
+    getNode: { value: () => gated(graph, name, node.getNode.call(watched), watcher) },
   }) as GraphNode;
   return watched;
 }
 
 /** Returns the runnable of a node, which waits at the gate before it runs. */
-function gated(runnable: Runnable | undefined, watcher: NodeWatcher): Runnable | undefined {
+function gated(
+  graph: LoadedGraph,
+  name: string,
+  runnable: Runnable | undefined,
+  watcher: NodeWatcher,
+): Runnable | undefined {
   if (runnable === undefined) return undefined;
+  const run: Invoke = (input, config) => {
+    const ended = watcher.started(graph, name);
+    const result = runnable.invoke(input, config);
+    result.then(ended, ended);
+    return result;
+  };
   const invoke: Invoke = (input, config) => {
     const wait = watcher.enter(namespaceOf(config));
     // LangGraph streams some objects before it completes them. So the node must not end later than in
     // LangGraph alone: without a wait no promise is added, and with one as few as possible.
-    if (wait === undefined) return runnable.invoke(input, config);
+    if (wait === undefined) return run(input, config);
     return new Promise((resolve, reject) => {
-      wait.then(() => void runnable.invoke(input, config).then(resolve, reject), reject);
+      wait.then(() => void run(input, config).then(resolve, reject), reject);
     });
   };
   return Object.create(runnable, { invoke: { value: invoke } }) as Runnable;
 }
 
 /**
- * Returns the code of a node as a runnable that tells the watcher when the code starts and returns.
- * Most nodes keep their code in `func`. Watching only `invoke` would not do, because LangGraph's
- * runnables return as soon as the signal of the run fires.
+ * Lets the code of a node tell the watcher of its run when it starts and returns. Most nodes keep
+ * their code in `func`. It is replaced in the runnable itself: an object that inherits from the
+ * runnable would lack its private members.
  */
-function watchedCode(graph: LoadedGraph, name: string, bound: Runnable, watcher: NodeWatcher): Runnable {
+function watchCode(bound: Runnable): void {
   const { func } = bound as { func?: unknown };
-  const member = typeof func === 'function' ? 'func' : 'invoke';
-  const code = (bound as unknown as Record<string, Code | undefined>)[member];
-  if (typeof code !== 'function') return bound;
-  const watched: Code = (...args) => {
-    const returned = watcher.started(graph, name);
+  if (typeof func !== 'function' || watchedCode.has(bound) || Object.isFrozen(bound)) return;
+  watchedCode.add(bound);
+  const code = func as Code;
+  const watched: Code = function (...args) {
+    const returned = current.getStore()?.codeStarted();
+    if (returned === undefined) return code.apply(this, args);
     try {
-      const result = code.apply(bound, args);
-      if (!isPromise(result)) {
-        returned();
-        return result;
-      }
-      result.then(returned, returned);
+      const result = code.apply(this, args);
+      if (isPromise(result)) result.then(returned, returned);
+      else returned();
       return result;
     } catch (error) {
       returned();
       throw error;
     }
   };
-  return Object.create(bound, { [member]: { value: watched, enumerable: true } }) as Runnable;
+  Object.assign(bound, { func: watched });
 }
 
 function isPromise(value: unknown): value is Promise<unknown> {
