@@ -62,7 +62,9 @@ class ServerForms {
     return [...new Set(names)];
   }
 
-  *chunk([path, mode, payload]: Chunk): Generator<ApiEvent> {
+  *chunk([segments, mode, payload]: Chunk): Generator<ApiEvent> {
+    // Older versions of LangGraph give the root graph a path with one empty segment.
+    const path = segments.filter((segment) => segment !== '');
     if (path.length > 0 && !this.talk.subgraphs) return;
     const name = mode === 'messages' ? 'messages-tuple' : mode;
     if (this.talk.modes.includes(name as never))
