@@ -33,7 +33,7 @@ const RESERVED_TYPES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Converts the failure of a step to an `ApplicationFailure` of Temporal, whose texts are short.
+ * Converts the failure of a step to an `ApplicationFailure` of Temporal. Cuts long texts.
  * `failures` is the number of failed attempts of this superstep, including this one. If the failure
  * ends the run and a text was cut, calls `keep` with the whole error first.
  */

@@ -56,7 +56,6 @@ export class ExecutorEnded extends Error {
 }
 
 interface Call {
-  name: string;
   resolve: (value: unknown) => void;
   reject: (error: Error) => void;
 }
@@ -149,7 +148,7 @@ export class ExecutorProcess {
   call(name: string, args: unknown[]): { result: Promise<unknown>; abort: () => void } {
     const id = (this.#lastId += 1);
     this.lastUsed = performance.now();
-    const result = new Promise<unknown>((resolve, reject) => this.#calls.set(id, { name, resolve, reject }));
+    const result = new Promise<unknown>((resolve, reject) => this.#calls.set(id, { resolve, reject }));
     this.#channel.send({ id, call: name, args });
     return { result, abort: () => this.#channel.send({ abort: id }) };
   }

@@ -22,7 +22,7 @@ export const WHOLE_IN_RECORD = "the run's record has the whole text";
 
 /**
  * Returns the error with short texts. A text that is cut ends with a mark: `… (5,000,000
- * characters)`. `note` is a remark in the mark that says where the whole text is.
+ * characters)`. `note` is added to that mark, and says where the whole text is.
  */
 export function shortRunError(error: RunError, note?: string, limits = SHORT): RunError {
   return {

@@ -22,7 +22,7 @@ export interface DescriptionDependencies {
   prepare?: boolean;
 }
 
-/** Levels to draw of a graph that cannot be drawn to its last level. */
+/** Number of levels that are drawn if a deeper level cannot be drawn. */
 const MOST_LEVELS = 10;
 const READING: FactoryRuntime = { accessContext: 'assistants.read', executionRuntime: null };
 

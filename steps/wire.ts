@@ -31,7 +31,7 @@ function stringify(value: unknown, newReplacer: () => Replacer): string | undefi
   }
 }
 
-/** Returns a replacer that also replaces an object that is inside of itself. */
+/** Returns a replacer that does the same, and replaces each object that contains itself. */
 function withoutCycles(replacer: Replacer): Replacer {
   const path: unknown[] = [];
   return function (key, made) {

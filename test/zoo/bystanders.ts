@@ -33,7 +33,7 @@ export class Bystanders {
   ) {}
 
   start(): void {
-    // Each conversation waits with this signal.
+    // All 20 conversations listen to this signal.
     setMaxListeners(this.count, this.#stop.signal);
     this.#conversations = Promise.all(Array.from({ length: this.count }, () => this.#converse()));
   }

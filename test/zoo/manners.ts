@@ -9,7 +9,7 @@ interface Block {
   why: string;
 }
 
-/** The default heartbeat timeout is 10 s, that of `block_quick` 2 s. */
+/** The graph `block` has the default heartbeat timeout of 10 s. The graph `block_quick` has 2 s. */
 const BLOCKS: readonly Block[] = [
   { graph: 'block_quick', how: 'spawn', seconds: 4, why: 'twice the heartbeat timeout of its node' },
   { graph: 'block_quick', how: 'loop', seconds: 4, why: 'the same, with the CPU busy' },

@@ -15,7 +15,7 @@ import {
 import { z } from 'zod';
 import { recorded, slowly } from './recorder.js';
 
-/** Adds the new lines. Ignores the lines that a subgraph got from its parent and returns. */
+/** Adds the new lines. Leaves out those that a subgraph got from its parent and returns. */
 const merge = (a: string[], b: string[]) => [...new Set([...a, ...b])];
 
 const model = new ChatOpenAI({ model: 'scripted' });
