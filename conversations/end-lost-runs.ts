@@ -70,9 +70,9 @@ export async function endLost(
 
 /**
  * Raises the fence of a thread. The conversation has ended, but one of its steps may still be
- * running. With the higher fence, that step cannot commit any more. Returns the fence. The ordinals of an execution count from its start time
- * in seconds. So the fence is higher than the fences of the ended execution, and lower than those
- * of every execution that starts after its end.
+ * running. With the higher fence, that step cannot commit any more. Returns the fence. The ordinals
+ * of an execution count from its start time in seconds. So the fence is higher than the fences of
+ * the ended execution, and lower than those of every execution that starts after its end.
  */
 async function stopSteps(
   context: ConversationContext,

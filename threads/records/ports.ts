@@ -300,8 +300,9 @@ export interface ThreadStore {
    */
   unchangedRuns(caller: Caller, before: Date): Promise<UnchangedRun[]>;
   /**
-   * Ends a lost run with the status `error`: no conversation will execute it. `run` is the record as it was read when the run was found lost. If the record has changed since, an attempt
-   * may have taken the run over; then this call does nothing and resolves to false.
+   * Ends a lost run with the status `error`: no conversation will execute it. `run` is the record
+   * as it was read when the run was found lost. If the record has changed since, an attempt may
+   * have taken the run over; then this call does nothing and resolves to false.
    */
   endLostRun(caller: Caller, run: Run, end: LostRunEnd): Promise<boolean>;
   /**
