@@ -85,6 +85,9 @@ class RunningTools extends BaseCallbackHandler {
   override ignoreChain = true;
   override ignoreRetriever = true;
   override ignoreCustomEvent = true;
+  // Otherwise LangChain would call this handler in its queue, and the handlers of the stream, which
+  // are in the same queue, would be called later than in LangGraph alone.
+  override awaitHandlers = true;
   count = 0;
 
   override handleToolStart(): void {
