@@ -98,6 +98,8 @@ export interface WorkerConfig {
 export interface ExecutorConfig {
   /** Number of steps in an executor from which on another executor is started for its graph. */
   stepsPerExecutor: number;
+  /** Number of executors that are kept ready for the next graph that needs one. */
+  spares: number;
   /** Maximum size of the JavaScript heap of an executor, in bytes. */
   heapBytes: number;
   /**
@@ -257,6 +259,7 @@ const environmentSchema = z.object({
   COLLOQUY_SHUTDOWN_GRACE_MS: ms.default(20_000),
   COLLOQUY_RELOAD: yesOrNo.optional(),
   COLLOQUY_STEPS_PER_EXECUTOR: count(1).default(DEFAULTS.executors.stepsPerExecutor),
+  COLLOQUY_SPARE_EXECUTORS: count(0).default(DEFAULTS.executors.spares),
   COLLOQUY_EXECUTOR_MEMORY_MB: count(64).default(DEFAULTS.executors.memoryMb),
   COLLOQUY_STOP_GRACE_MS: ms.default(DEFAULTS.executors.stopGraceMs),
   COLLOQUY_STATE_CACHE_BYTES: count(0).default(DEFAULTS.stateCacheBytes),
@@ -363,6 +366,7 @@ function toConfig(env: Environment, faults: string[]): Config {
     },
     executors: {
       stepsPerExecutor: env.COLLOQUY_STEPS_PER_EXECUTOR,
+      spares: env.COLLOQUY_SPARE_EXECUTORS,
       heapBytes: env.COLLOQUY_EXECUTOR_MEMORY_MB * 2 ** 20,
       stopGraceMs: env.COLLOQUY_STOP_GRACE_MS,
       reloads: env.COLLOQUY_RELOAD ?? false,

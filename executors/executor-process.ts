@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { setPriority } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { Channel } from './channel.js';
 import type { FromExecutor, ToExecutor } from './messages.js';
@@ -28,6 +29,8 @@ export interface ExecutorStart {
    * Time in ms that a call gets to end after its code has thrown an exception that nobody has caught.
    */
   graceMs: number;
+  /** Priority for the operating system, in the units of `os.setPriority`. Default: that of this process. */
+  priority?: number;
 }
 
 /** How an executor has ended. */
@@ -66,6 +69,8 @@ export class ExecutorProcess {
   readonly ready: Promise<unknown>;
   readonly exited: Promise<Ending>;
   graphId: string | undefined;
+  /** Whether the executor has loaded its graphs. */
+  isReady = false;
   /** True if the executor gets no new calls, because it is about to end. */
   isRetired = false;
   /** True if the executor is for one step alone. */
@@ -83,10 +88,9 @@ export class ExecutorProcess {
   readonly #doubted = new Set<number>();
   #lastId = 0;
   #lastPong = performance.now();
-  #isReady = false;
   #wasKilled = false;
 
-  constructor({ program, nodeOptions, config, graphId, graceMs }: ExecutorStart) {
+  constructor({ program, nodeOptions, config, graphId, graceMs, priority }: ExecutorStart) {
     this.#graceMs = graceMs;
     this.graphId = graphId;
     this.#child = spawn(process.execPath, [...nodeOptions, program], {
@@ -94,6 +98,8 @@ export class ExecutorProcess {
       detached: true,
       stdio: ['ignore', 'inherit', 'pipe', 'pipe'],
     });
+    // At once, because Linux gives a priority to a thread, and the threads that it starts inherit it.
+    if (priority !== undefined) lower(this.#child.pid, priority);
     this.#stderr = new StderrTail(this.#child.stderr);
     let settle = { resolve: (_ready: unknown) => {}, reject: (_error: Error) => {} };
     this.ready = new Promise((resolve, reject) => (settle = { resolve, reject }));
@@ -137,7 +143,7 @@ export class ExecutorProcess {
 
   /** Whether the executor does not answer, because its code does not return to the event loop. */
   get isBlocked(): boolean {
-    return this.#isReady && performance.now() - this.#lastPong > BLOCKED_MS;
+    return this.isReady && performance.now() - this.#lastPong > BLOCKED_MS;
   }
 
   get hasEnded(): boolean {
@@ -189,7 +195,7 @@ export class ExecutorProcess {
     this.#lastPong = performance.now();
     if ('pong' in message) this.rss = message.rss;
     else if ('ready' in message) {
-      this.#isReady = true;
+      this.isReady = true;
       settle.resolve(message.ready);
     } else if ('failedToStart' in message) {
       settle.reject(fromPlainError(message.failedToStart));
@@ -236,6 +242,15 @@ export class ExecutorProcess {
     this.#calls.clear();
     const role = this.#wasKilled ? 'stopped' : calls.length === 1 ? 'blamed' : 'suspect';
     for (const call of calls) call.reject(new ExecutorEnded(ending, role));
+  }
+}
+
+function lower(pid: number | undefined, priority: number): void {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, priority);
+  } catch {
+    // The process has ended already, or the system does not allow it.
   }
 }
 

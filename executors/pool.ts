@@ -11,7 +11,9 @@ import type { AttemptFailure, AttemptResult } from './ports.js';
 
 export interface PoolOptions {
   /** Starts an executor for one graph, or for all graphs of the project. */
-  start: (graphId?: string) => ExecutorProcess;
+  start: (options: { graphId?: string; isForSuspect: boolean }) => ExecutorProcess;
+  /** Number of executors that are kept ready for the next graph that needs one. */
+  spares: number;
   /** Number of steps in an executor from which on another executor is started for its graph. */
   stepsPerExecutor: number;
   /** Time in ms that a step gets to stop after it was given up, and other steps beside it to leave. */
@@ -45,6 +47,8 @@ export interface StepCallOptions {
 /** An executor that has had nothing to do for so long is ended, in ms. */
 const IDLE_MS = 300_000;
 const CHECK_MS = 1_000;
+/** When a spare executor could not load the project, no other is started for so long, in ms. */
+const SPARE_RETRY_MS = 60_000;
 /** How long a step waits for an executor that is blocked and in which its graph is paused, in ms. */
 const BLOCKED_PATIENCE_MS = 10_000;
 /** Number of threads of which the pool knows in which executor their last step ran. */
@@ -60,6 +64,8 @@ export class ExecutorPool {
   /** Executors in which graphs are paused, by the ids of their runs. */
   readonly #paused = new Map<string, { executor: ExecutorProcess; at: number }>();
   #isDraining = false;
+  /** No spare executor is started before this time, in ms of `performance.now()`. */
+  #sparesFrom = 0;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -115,6 +121,7 @@ export class ExecutorPool {
   replaceAll(): void {
     for (const executor of this.#executors) this.#retire(executor);
     this.#homes.clear();
+    this.#sparesFrom = 0;
   }
 
   async stop(): Promise<void> {
@@ -123,7 +130,7 @@ export class ExecutorPool {
   }
 
   async #runStep(task: StepTask, attempt: number, { alone, signal, started }: StepCallOptions): Promise<StepEnd> {
-    const executor = alone ? this.#start(task.graphId) : ((await this.#pausedFor(task)) ?? this.#choose(task));
+    const executor = alone ? this.#start(task.graphId, true) : ((await this.#pausedFor(task)) ?? this.#choose(task));
     if (alone) executor.isReserved = true;
     let call: ReturnType<ExecutorProcess['call']> | undefined;
     try {
@@ -219,8 +226,8 @@ export class ExecutorPool {
     return !executor.isRetired && !executor.isReserved && !executor.hasEnded && !executor.isBlocked;
   }
 
-  #start(graphId: string | undefined): ExecutorProcess {
-    const executor = this.#options.start(graphId);
+  #start(graphId: string | undefined, isForSuspect = false): ExecutorProcess {
+    const executor = this.#options.start({ ...(graphId !== undefined && { graphId }), isForSuspect });
     this.#executors.add(executor);
     void executor.exited.then((ending) => {
       this.#executors.delete(executor);
@@ -251,6 +258,19 @@ export class ExecutorPool {
       const isIdle = now - executor.lastUsed > IDLE_MS && executor.graphId !== undefined;
       if (executor.isRetired || (isIdle && !this.#isNeeded(executor))) this.#retire(executor);
     }
+    this.#keepSpares(now);
+  }
+
+  /**
+   * Starts a spare executor if one is missing. It loads all graphs, because nobody knows which graph
+   * will need it. Waits while another executor is starting, which is more urgent.
+   */
+  #keepSpares(now: number): void {
+    const usable = [...this.#executors].filter((executor) => this.#isUsable(executor));
+    const spares = usable.filter(({ graphId }) => graphId === undefined).length;
+    const isStarting = usable.some(({ isReady }) => !isReady);
+    if (spares >= this.#options.spares || isStarting || this.#isDraining || now < this.#sparesFrom) return;
+    this.#start(undefined).ready.catch(() => (this.#sparesFrom = performance.now() + SPARE_RETRY_MS));
   }
 
   #report(executor: ExecutorProcess, task: StepTask, { role, ending }: ExecutorEnded): void {

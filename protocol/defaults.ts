@@ -17,7 +17,7 @@ export const DEFAULTS = {
    */
   cronMinIntervalSeconds: 60,
   stateCacheBytes: 64 * MEBIBYTE,
-  executors: { stepsPerExecutor: 25, memoryMb: 2_048, stopGraceMs: 5_000 },
+  executors: { stepsPerExecutor: 25, spares: 1, memoryMb: 2_048, stopGraceMs: 5_000 },
   eventRetentionMs: 7 * 24 * 3_600_000,
   conversation: { queueLimit: 100, keyWindow: 500, maxTurns: 0, maxSteps: 0, joinQuickStepsMs: 100 },
 } as const;

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { ReadProject } from '../agents/index.js';
 import type { Executors } from '../activities/deps.js';
@@ -46,14 +47,16 @@ export async function openExecutors(
 ): Promise<OpenExecutors> {
   const { executors } = config;
   const pool = new ExecutorPool({
-    start: (graphId) =>
+    start: ({ graphId, isForSuspect }) =>
       new ExecutorProcess({
         program: executorProgram(),
         nodeOptions: [`--max-old-space-size=${Math.round(executors.heapBytes / 2 ** 20)}`, '--enable-source-maps'],
         config: { ...config, environment } satisfies ExecutorSettings,
         ...(graphId !== undefined && { graphId }),
         graceMs: executors.stopGraceMs,
+        ...(isForSuspect && { priority: constants.priority.PRIORITY_BELOW_NORMAL }),
       }),
+    spares: executors.spares,
     stepsPerExecutor: executors.stepsPerExecutor,
     stopGraceMs: executors.stopGraceMs,
     replaceAboveBytes: executors.heapBytes * REPLACE_FACTOR,

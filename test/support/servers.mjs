@@ -26,6 +26,8 @@ export default async function startServersOnce() {
   });
   process.env.COLLOQUY_TEST_TEMPORAL_ADDRESS = servers.temporal.address;
   process.env.COLLOQUY_TEST_MONGODB_URI = servers.mongodb.address;
+  // Most workers of the tests run one graph. A spare executor would cost each of them a second of CPU.
+  process.env.COLLOQUY_SPARE_EXECUTORS ??= '0';
   globalThis.__colloquyServers = {
     async stop() {
       await servers.stop();
