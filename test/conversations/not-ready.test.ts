@@ -6,7 +6,7 @@ import { createConversations } from '../../conversations/index.js';
 import { conversationId } from '../../protocol/index.js';
 import { CONVERSATION_WORKFLOW, DEFAULT_SETTINGS, conversationStart } from '../../workflows/contract.js';
 import { ANONYMOUS_CALLER } from '../support/api-server.js';
-import { workflowBundle } from '../workflows/world.js';
+import { WORKFLOW_BUNDLE } from '../workflows/world.js';
 
 /**
  * Temporal's number for the cause `WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE`.
@@ -85,7 +85,7 @@ describe('a conversation whose workflow tasks fail', () => {
     ]);
     await Promise.race([refused.all, answers]);
 
-    const worker = await Worker.create({ connection: native, taskQueue, workflowBundle: await workflowBundle() });
+    const worker = await Worker.create({ connection: native, taskQueue, workflowBundle: WORKFLOW_BUNDLE });
     await worker.runUntil(async () => {
       const [submitted, view] = await answers;
       expect(submitted).toMatchObject({ runId: run.runId, duplicate: false });

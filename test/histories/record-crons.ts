@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { CRON_WORKFLOW, type CronActivities } from '../../workflows/contract.js';
-import { workflowBundle } from '../workflows/world.js';
+import { WORKFLOW_BUNDLE } from '../workflows/world.js';
 import { writeHistory } from './files.js';
 
 const RUN = { threadId: 't1', runId: 'r1' };
@@ -43,7 +43,7 @@ for (const [path, [script, act]] of Object.entries(PATHS)) {
   const taskQueue = `record-${randomUUID()}`;
   const workflowId = `cron/workflows-test/${randomUUID()}`;
   const worker = await Worker.create({
-    ...{ connection: native, taskQueue, workflowBundle: await workflowBundle() },
+    ...{ connection: native, taskQueue, workflowBundle: WORKFLOW_BUNDLE },
     activities: { ...DONE, ...script },
   });
   await worker.runUntil(async () => {

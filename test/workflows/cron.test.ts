@@ -4,7 +4,7 @@ import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { CRON_WORKFLOW, type CronActivities, type CronOutcome } from '../../workflows/contract.js';
-import { workflowBundle } from './world.js';
+import { WORKFLOW_BUNDLE } from './world.js';
 
 const RUN = { threadId: 't1', runId: 'r1' };
 
@@ -38,7 +38,7 @@ describe.each([
     worker = await Worker.create({
       connection: native,
       taskQueue,
-      workflowBundle: await workflowBundle(),
+      workflowBundle: WORKFLOW_BUNDLE,
       activities: { ...activities },
       ...cache,
     });

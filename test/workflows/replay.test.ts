@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Worker } from '@temporalio/worker';
 import { readHistories } from '../histories/files.js';
-import { workflowBundle } from './world.js';
+import { WORKFLOW_BUNDLE } from './world.js';
 
 describe('recorded workflow histories of conversations', () => {
   it('can all be replayed with the current workflow code', async () => {
@@ -9,7 +9,7 @@ describe('recorded workflow histories of conversations', () => {
     expect(histories.length).toBeGreaterThan(10);
     const faults: string[] = [];
     let replayed = 0;
-    for await (const { error } of Worker.runReplayHistories({ workflowBundle: await workflowBundle() }, histories)) {
+    for await (const { error } of Worker.runReplayHistories({ workflowBundle: WORKFLOW_BUNDLE }, histories)) {
       if (error) faults.push(`${histories[replayed]?.file}: ${error.message}`);
       replayed += 1;
     }
@@ -28,7 +28,7 @@ describe('recorded workflow histories of conversations', () => {
     });
     for (const task of tasks) if (task) task.suggestContinueAsNew = true;
     expect(tasks).toMatchObject([{ suggestContinueAsNew: true }, { suggestContinueAsNew: true }]);
-    const options = { workflowBundle: await workflowBundle() };
+    const options = { workflowBundle: WORKFLOW_BUNDLE };
     await Worker.runReplayHistory(options, recorded?.history, recorded?.workflowId);
   }, 60_000);
 });

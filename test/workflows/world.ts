@@ -8,8 +8,7 @@ import { Context } from '@temporalio/activity';
 import { Client, Connection, isGrpcDeadlineError, WithStartWorkflowOperation } from '@temporalio/client';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { History } from '@temporalio/common/lib/proto-utils.js';
-import { DefaultLogger, NativeConnection, Runtime, Worker, bundleWorkflowCode } from '@temporalio/worker';
-import type { WorkflowBundle } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { retryWhileNotReady } from '../../conversations/temporal-conversations.js';
 import { conversationId } from '../../protocol/index.js';
 import {
@@ -63,16 +62,8 @@ const address = process.env.COLLOQUY_TEST_TEMPORAL_ADDRESS;
 // warnings.
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 
-let bundle: Promise<WorkflowBundle> | undefined;
-
-/** Returns the bundled workflow code, which is built once for each test file. */
-export function workflowBundle(): Promise<WorkflowBundle> {
-  bundle ??= bundleWorkflowCode({
-    workflowsPath: resolve('workflows/index.ts'),
-    logger: new DefaultLogger('ERROR'),
-  });
-  return bundle;
-}
+/** The workflow code that the build has bundled. Jest's global setup builds first. */
+export const WORKFLOW_BUNDLE = { codePath: resolve('dist/workflow-bundle.js') };
 
 /** A call of a scripted activity, with the activity's name and input. */
 export type Call =
@@ -309,7 +300,7 @@ export async function createWorld({ maxCachedWorkflows, maxTurns, maxSteps = 0 }
   const worker = await Worker.create({
     connection: native,
     taskQueue,
-    workflowBundle: await workflowBundle(),
+    workflowBundle: WORKFLOW_BUNDLE,
     activities: { ...activities },
     maxHeartbeatThrottleInterval: '100ms',
     stickyQueueScheduleToStartTimeout: '2s',
