@@ -47,7 +47,7 @@ async function start(
 ): Promise<ExecutorService> {
   watch(config.executors.heapBytes * RSS_FACTOR);
   await startTracing(config.telemetry);
-  const stores = await openStores(config);
+  const stores = await openStores(config, { createsIndexes: false });
   const project = await loadProject(config.projectPath ?? SHIPPED_PROJECT, {
     provide: { [OUTBOX_KEY]: stores.outbox },
     ...(graphId !== undefined && { graphId }),

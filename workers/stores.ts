@@ -64,24 +64,25 @@ export interface Stores {
   close(): Promise<void>;
 }
 
+export interface OpenStoresOptions {
+  /** Decides whether a call of a store is allowed. */
+  policy?: Policy;
+  /** False: another process has created the indexes. Default: true. */
+  createsIndexes?: boolean;
+}
+
 /**
- * Connects to the database, creates missing indexes, and opens the stores. `policy` decides whether
- * a call of a store is allowed. Errors: `unavailable`.
+ * Connects to the database, creates missing indexes, and opens the stores. Errors: `unavailable`.
  */
 export async function openStores(
   config: Pick<Config, 'mongo' | 'retention'>,
-  policy: Policy = sameTenant,
+  { policy = sameTenant, createsIndexes = true }: OpenStoresOptions = {},
 ): Promise<Stores> {
   const client = await connectMongo(config.mongo.uri);
   try {
     const db = client.db(config.mongo.database);
     const outbox = new MongoOutbox(db);
-    await Promise.all([
-      ensureThreadIndexes(db),
-      ensureEventIndexes(db),
-      ensureDeliveryIndexes(db),
-      ensureItemIndexes(db),
-    ]);
+    if (createsIndexes) await createIndexes(db);
     const savers = createSaverStore({ client, db });
     const texts = new ValueTexts(toWireText);
     const log = createEventLog({
@@ -124,6 +125,15 @@ export async function openStores(
     await client.close();
     throw error;
   }
+}
+
+async function createIndexes(db: Db): Promise<void> {
+  await Promise.all([
+    ensureThreadIndexes(db),
+    ensureEventIndexes(db),
+    ensureDeliveryIndexes(db),
+    ensureItemIndexes(db),
+  ]);
 }
 
 /**

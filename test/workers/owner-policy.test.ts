@@ -26,7 +26,7 @@ describe('a policy that opens a record only to its owner, the user who created i
   beforeAll(async () => {
     const uri = process.env['COLLOQUY_TEST_MONGODB_URI'] ?? '';
     const mongo = { uri, isGiven: true, database: `owner_policy_${process.pid}` };
-    stores = await openStores({ mongo, retention: { eventsMs: 3_600_000 } }, ownersOnly);
+    stores = await openStores({ mongo, retention: { eventsMs: 3_600_000 } }, { policy: ownersOnly });
     await stores.assistants.registerGraphs(ada, [{ graphId: 'echo' }]);
     await stores.threads.createThread(ada, { threadId });
     await stores.threads.createRun(ada, {
