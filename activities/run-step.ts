@@ -68,6 +68,8 @@ class StepActivity {
       const end = await this.dependencies.executors.runStep(this.task, this.#attempt, {
         alone,
         signal,
+        // A run that was cancelled gets no later attempt.
+        isLast: () => this.context.cancellationDetails?.cancelRequested === true,
         started: (isBlocked) => this.#watchLimit(isBlocked),
       });
       if ('outcome' in end && end.outcome !== undefined) return end.outcome;

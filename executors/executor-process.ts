@@ -9,6 +9,8 @@ import { StderrTail } from './stderr-tail.js';
 const PING_MS = 1_000;
 /** An executor that has not answered a ping for so long is blocked, in ms. */
 const BLOCKED_MS = 2_500;
+/** An executor that has sent a message within this time is not asked whether it answers, in ms. */
+const SPOKE_MS = 50;
 /** How long the last output of an executor that has exited is awaited, in ms. */
 const LAST_OUTPUT_MS = 500;
 /** How long an executor without a channel may take to exit by itself, in ms. */
@@ -77,15 +79,21 @@ export class ExecutorProcess {
   isReserved = false;
   /** Resident memory of the executor when it last answered a ping, in bytes. */
   rss = 0;
+  /** True if the executor has not answered for a short time. It may be blocked, or only slow. */
+  isSilent = false;
   /** Time of the last call, in ms of `performance.now()`. */
   lastUsed = performance.now();
   readonly #child: ChildProcess;
   readonly #channel: Channel<ToExecutor, FromExecutor>;
   readonly #calls = new Map<number, Call>();
+  /** Calls that were asked to end early. */
+  readonly #givenUp = new Set<number>();
   readonly #stderr: StderrTail;
   readonly #graceMs: number;
   /** Calls whose code has thrown an exception that nobody has caught. */
   readonly #doubted = new Set<number>();
+  /** An answer that is awaited. */
+  #answer: { promise: Promise<true>; resolve: () => void } | undefined;
   #lastId = 0;
   #lastPong = performance.now();
   #wasKilled = false;
@@ -141,6 +149,11 @@ export class ExecutorProcess {
     return this.#calls.size;
   }
 
+  /** Number of calls that are running and were not asked to end early. */
+  get wantedLoad(): number {
+    return [...this.#calls.keys()].filter((id) => !this.#givenUp.has(id)).length;
+  }
+
   /** Whether the executor does not answer, because its code does not return to the event loop. */
   get isBlocked(): boolean {
     return this.isReady && performance.now() - this.#lastPong > BLOCKED_MS;
@@ -156,7 +169,22 @@ export class ExecutorProcess {
     this.lastUsed = performance.now();
     const result = new Promise<unknown>((resolve, reject) => this.#calls.set(id, { resolve, reject }));
     this.#channel.send({ id, call: name, args });
-    return { result, abort: () => this.#channel.send({ abort: id }) };
+    return { result, abort: () => this.#abort(id) };
+  }
+
+  /**
+   * Resolves to true if the executor answers within this time, in ms, and to false otherwise. An
+   * executor that has spoken a moment ago, or is still starting, is not asked.
+   */
+  async answers(withinMs: number): Promise<boolean> {
+    if (!this.isReady || performance.now() - this.#lastPong < SPOKE_MS) return true;
+    const answer = (this.#answer ??= this.#ask());
+    let timer: NodeJS.Timeout | undefined;
+    const silence = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), withinMs)));
+    const isAnswering = await Promise.race([answer.promise, silence]);
+    clearTimeout(timer);
+    this.isSilent = !isAnswering;
+    return isAnswering;
   }
 
   /** Asks all steps to end after their current superstep. */
@@ -191,8 +219,24 @@ export class ExecutorProcess {
     }
   }
 
+  #ask(): { promise: Promise<true>; resolve: () => void } {
+    let resolve = () => {};
+    const promise = new Promise<true>((done) => (resolve = () => done(true)));
+    this.#channel.send({ ping: performance.now() });
+    return { promise, resolve };
+  }
+
+  #abort(id: number): void {
+    if (!this.#calls.has(id)) return;
+    this.#givenUp.add(id);
+    this.#channel.send({ abort: id });
+  }
+
   #receive(message: FromExecutor, settle: { resolve: (ready: unknown) => void; reject: (error: Error) => void }): void {
     this.#lastPong = performance.now();
+    this.isSilent = false;
+    this.#answer?.resolve();
+    this.#answer = undefined;
     if ('pong' in message) this.rss = message.rss;
     else if ('ready' in message) {
       this.isReady = true;
@@ -207,7 +251,7 @@ export class ExecutorProcess {
 
   #settle(message: { id: number; value: unknown } | { id: number; error: Parameters<typeof fromPlainError>[0] }): void {
     const call = this.#calls.get(message.id);
-    this.#calls.delete(message.id);
+    this.#forget(message.id);
     this.lastUsed = performance.now();
     if ('error' in message) call?.reject(fromPlainError(message.error));
     else call?.resolve(message.value);
@@ -217,24 +261,29 @@ export class ExecutorProcess {
    * Handles an exception that nobody has caught. After it the state of the executor is unknown, so
    * it gets no new calls. The call whose code has thrown it may still end as if nothing had happened,
    * as on LangGraph's own server. But it may also wait for something that can no longer come. So
-   * after the grace time it counts as crashed.
+   * after the grace time it counts as crashed. If it is unknown whose code has thrown the exception,
+   * such as that of a timer of a module, nobody is blamed, and nothing changes.
    */
   #uncaught({ uncaught, id }: { uncaught: string; id?: number }): void {
+    if (id === undefined) return;
     this.isRetired = true;
-    const [only] = this.#calls.size === 1 ? this.#calls.keys() : [];
-    const culprit = id ?? only;
-    if (culprit === undefined || this.#doubted.has(culprit)) return;
-    this.#doubted.add(culprit);
-    const timer = setTimeout(() => this.#giveUp(culprit, uncaught), this.#graceMs);
+    if (!this.#calls.has(id) || this.#doubted.has(id)) return;
+    this.#doubted.add(id);
+    const timer = setTimeout(() => this.#giveUp(id, uncaught), this.#graceMs);
     void this.exited.then(() => clearTimeout(timer));
   }
 
   #giveUp(id: number, uncaught: string): void {
     const call = this.#calls.get(id);
     if (call === undefined) return;
-    this.#calls.delete(id);
+    this.#forget(id);
     call.reject(new ExecutorEnded({ code: 1, signal: null, stderr: uncaught }, 'blamed'));
     this.#channel.send({ abort: id });
+  }
+
+  #forget(id: number): void {
+    this.#calls.delete(id);
+    this.#givenUp.delete(id);
   }
 
   #endCalls(ending: Ending): void {

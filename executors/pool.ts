@@ -16,7 +16,7 @@ export interface PoolOptions {
   spares: number;
   /** Number of steps in an executor from which on another executor is started for its graph. */
   stepsPerExecutor: number;
-  /** Time in ms that a step gets to stop after it was given up, and other steps beside it to leave. */
+  /** Time in ms that a step gets to stop after it was given up. */
   stopGraceMs: number;
   /** Resident memory, in bytes, above which an executor is replaced when its steps are done. */
   replaceAboveBytes: number;
@@ -40,6 +40,11 @@ export interface StepCallOptions {
   alone: boolean;
   /** Fires when the attempt is given up. */
   signal: AbortSignal;
+  /**
+   * Whether the run has ended when its attempt is given up. Then nobody waits until the code of the
+   * attempt has really stopped: it cannot commit any more.
+   */
+  isLast?: () => boolean;
   /** Called when the executor begins the step, with a function that says whether it is blocked. */
   started?: (isBlocked: () => boolean) => void;
 }
@@ -51,6 +56,13 @@ const CHECK_MS = 1_000;
 const SPARE_RETRY_MS = 60_000;
 /** How long a step waits for an executor that is blocked and in which its graph is paused, in ms. */
 const BLOCKED_PATIENCE_MS = 10_000;
+/**
+ * How long the other steps of an executor that is to end go on as if nothing were wrong, in ms. Then
+ * they end after their current superstep, and continue in another executor.
+ */
+const UNDISTURBED_MS = 30_000;
+/** An executor that does not answer for so long, in ms, gets no new step as long as it is silent. */
+const ANSWER_MS = 1_000;
 /** Number of threads of which the pool knows in which executor their last step ran. */
 const THREADS_KNOWN = 10_000;
 
@@ -59,7 +71,8 @@ export class ExecutorPool {
   readonly #options: PoolOptions;
   readonly #executors = new Set<ExecutorProcess>();
   readonly #homes = new LRUCache<string, ExecutorProcess>({ max: THREADS_KNOWN });
-  readonly #running = new Map<string, { giveUp: () => void; ended: Promise<unknown> }>();
+  readonly #running = new Map<string, { giveUp: () => void; stopped: Promise<unknown> }>();
+  readonly #ending = new Map<ExecutorProcess, Promise<void>>();
   readonly #timer: NodeJS.Timeout;
   /** Executors in which graphs are paused, by the ids of their runs. */
   readonly #paused = new Map<string, { executor: ExecutorProcess; at: number }>();
@@ -83,25 +96,42 @@ export class ExecutorPool {
   }
 
   /**
-   * Runs one attempt of a step. Resolves when all code of the attempt has stopped.
+   * Runs one attempt of a step. Resolves when all code of the attempt has stopped, unless the run has
+   * ended with it.
    */
   async runStep(task: StepTask, attempt: number, options: StepCallOptions): Promise<StepEnd> {
     const { signal } = options;
     const earlier = this.#running.get(task.runId);
     earlier?.giveUp();
-    await earlier?.ended;
+    await earlier?.stopped;
     const giveUp = new AbortController();
     const abort = () => giveUp.abort();
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
-    const ended = this.#runStep(task, attempt, { ...options, signal: giveUp.signal });
-    this.#running.set(task.runId, { giveUp: abort, ended: ended.catch(() => undefined) });
+    const { end, stopped } = this.#execute(task, attempt, { ...options, signal: giveUp.signal });
+    const running = { giveUp: abort, stopped };
+    this.#running.set(task.runId, running);
+    void stopped.then(() => {
+      if (this.#running.get(task.runId) === running) this.#running.delete(task.runId);
+    });
     try {
-      return await ended;
+      const result = await end;
+      if (!giveUp.signal.aborted || !options.isLast?.()) await stopped;
+      return result;
     } finally {
       signal.removeEventListener('abort', abort);
-      if (this.#running.get(task.runId)?.giveUp === abort) this.#running.delete(task.runId);
     }
+  }
+
+  /** `stopped` resolves when all code of the attempt has stopped. It never rejects. */
+  #execute(task: StepTask, attempt: number, options: StepCallOptions) {
+    const remains: Promise<void>[] = [];
+    const end = this.#runStep(task, attempt, options, (ending) => remains.push(ending));
+    const stopped = end.then(
+      () => Promise.all(remains),
+      () => Promise.all(remains),
+    );
+    return { end, stopped };
   }
 
   /** Calls a handler of an executor of the graph, or of any executor. Not for steps. */
@@ -129,8 +159,16 @@ export class ExecutorPool {
     await Promise.all([...this.#executors].map((executor) => executor.kill()));
   }
 
-  async #runStep(task: StepTask, attempt: number, { alone, signal, started }: StepCallOptions): Promise<StepEnd> {
-    const executor = alone ? this.#start(task.graphId, true) : ((await this.#pausedFor(task)) ?? this.#choose(task));
+  /** Calls `remains` with the end of an executor in which code of the attempt may still be running. */
+  async #runStep(
+    task: StepTask,
+    attempt: number,
+    { alone, signal, started }: StepCallOptions,
+    remains: (ending: Promise<void>) => void,
+  ): Promise<StepEnd> {
+    const executor = alone
+      ? this.#start(task.graphId, true)
+      : ((await this.#pausedFor(task)) ?? (await this.#answering(task)));
     if (alone) executor.isReserved = true;
     let call: ReturnType<ExecutorProcess['call']> | undefined;
     try {
@@ -141,15 +179,16 @@ export class ExecutorPool {
       started?.(() => executor.isBlocked);
       this.#homes.set(task.threadId, executor);
       const stop = this.#stopInTime(executor, call.abort, signal);
-      const result = (await call.result.finally(stop.cancel)) as AttemptResult;
+      const result = await Promise.race([call.result as Promise<AttemptResult>, stop.late]).finally(stop.cancel);
       if (result.isPaused && !alone) this.#paused.set(task.runId, { executor, at: performance.now() });
-      if (result.isStuck) await this.#end(executor, `run ${task.runId} was given up, and its code goes on`);
+      if (result.isStuck) remains(this.#end(executor, `run ${task.runId} was given up, and its code goes on`));
       return result;
     } catch (error) {
       if (!(error instanceof ExecutorEnded)) throw error;
       this.#report(executor, task, error);
       // After an uncaught exception the executor still runs. Other steps may leave it first.
-      if (!executor.hasEnded) await this.#end(executor, `run ${task.runId} has thrown an exception that nobody caught`);
+      if (!executor.hasEnded)
+        remains(this.#end(executor, `run ${task.runId} has thrown an exception that nobody caught`));
       return { crash: { role: error.role, ending: error.ending } };
     } finally {
       if (alone) void executor.kill();
@@ -157,37 +196,49 @@ export class ExecutorPool {
   }
 
   /**
-   * When the signal fires, asks the call to end, and ends its executor if the call does not end in
-   * time. An executor that is blocked cannot even be asked.
+   * When the signal fires, asks the call to end. `late` resolves if the call has not ended in time. An
+   * executor that is blocked cannot even be asked.
    */
-  #stopInTime(executor: ExecutorProcess, abort: () => void, signal: AbortSignal): { cancel: () => void } {
+  #stopInTime(executor: ExecutorProcess, abort: () => void, signal: AbortSignal) {
     let timer: NodeJS.Timeout | undefined;
-    const onAbort = () => {
-      abort();
-      // The executor itself waits for the nodes for the grace time, and then answers.
-      const late = () => void this.#end(executor, 'a step was given up and does not stop');
-      timer = setTimeout(late, this.#options.stopGraceMs + CHECK_MS);
-    };
+    let onAbort = () => {};
+    const late = new Promise<AttemptResult>((resolve) => {
+      onAbort = () => {
+        abort();
+        // The executor itself waits for the nodes for the grace time, and then answers.
+        timer = setTimeout(() => resolve(unstoppable()), this.#options.stopGraceMs + CHECK_MS);
+      };
+    });
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
-    return {
-      cancel: () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', onAbort);
-      },
+    const cancel = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
     };
+    return { late, cancel };
   }
 
-  /** Ends an executor. Its other steps get the grace time to reach their next commit. */
-  async #end(executor: ExecutorProcess, reason: string): Promise<void> {
+  /**
+   * Ends an executor when the steps beside the one that is to blame have left it. They go on, because
+   * no agent may hurt another. But if the executor is blocked, they could not go on either.
+   */
+  #end(executor: ExecutorProcess, reason: string): Promise<void> {
+    const known = this.#ending.get(executor);
+    if (known !== undefined) return known;
     executor.isRetired = true;
-    const { logger, stopGraceMs } = this.#options;
-    logger.warn(`ending executor ${executor.pid}: ${reason}`, { steps_beside: executor.load });
-    executor.drain();
-    const deadline = performance.now() + stopGraceMs;
-    while (executor.load > 0 && !executor.hasEnded && !executor.isBlocked && performance.now() < deadline) {
-      await sleep(50);
-    }
+    this.#options.logger.warn(`ending executor ${executor.pid}: ${reason}`, { steps_beside: executor.wantedLoad });
+    const ending = this.#endWhenLeft(executor).finally(() => this.#ending.delete(executor));
+    this.#ending.set(executor, ending);
+    return ending;
+  }
+
+  async #endWhenLeft(executor: ExecutorProcess): Promise<void> {
+    const timer = setTimeout(() => {
+      executor.drain();
+      for (const [runId, paused] of this.#paused) if (paused.executor === executor) this.#paused.delete(runId);
+    }, UNDISTURBED_MS);
+    while (!executor.hasEnded && !executor.isBlocked && this.#isWanted(executor)) await sleep(50);
+    clearTimeout(timer);
     await executor.kill();
   }
 
@@ -201,6 +252,14 @@ export class ExecutorPool {
     while (executor?.isBlocked && !executor.hasEnded && performance.now() < deadline) await sleep(50);
     this.#paused.delete(runId);
     return executor === undefined || executor.hasEnded || executor.isBlocked ? undefined : executor;
+  }
+
+  /** Returns an executor for the next step of a thread that is not blocked, as far as one can know. */
+  async #answering(task: StepTask): Promise<ExecutorProcess> {
+    for (;;) {
+      const executor = this.#choose(task);
+      if (await executor.answers(ANSWER_MS)) return executor;
+    }
   }
 
   /** Returns the executor for the next step of a thread. */
@@ -223,7 +282,8 @@ export class ExecutorPool {
   }
 
   #isUsable(executor: ExecutorProcess): boolean {
-    return !executor.isRetired && !executor.isReserved && !executor.hasEnded && !executor.isBlocked;
+    const { isRetired, isReserved, hasEnded, isBlocked, isSilent } = executor;
+    return !isRetired && !isReserved && !hasEnded && !isBlocked && !isSilent;
   }
 
   #start(graphId: string | undefined, isForSuspect = false): ExecutorProcess {
@@ -239,12 +299,12 @@ export class ExecutorPool {
 
   #retire(executor: ExecutorProcess): void {
     executor.isRetired = true;
-    if (!this.#isNeeded(executor)) void executor.kill();
+    if (executor.load === 0 && !this.#isWanted(executor)) void executor.kill();
   }
 
-  /** Whether the executor runs something, or has a paused graph. */
-  #isNeeded(executor: ExecutorProcess): boolean {
-    return executor.load > 0 || [...this.#paused.values()].some((paused) => paused.executor === executor);
+  /** Whether the executor runs something that was not given up, or has a paused graph. */
+  #isWanted(executor: ExecutorProcess): boolean {
+    return executor.wantedLoad > 0 || [...this.#paused.values()].some((paused) => paused.executor === executor);
   }
 
   #check(): void {
@@ -256,7 +316,8 @@ export class ExecutorPool {
         executor.isRetired = true;
       }
       const isIdle = now - executor.lastUsed > IDLE_MS && executor.graphId !== undefined;
-      if (executor.isRetired || (isIdle && !this.#isNeeded(executor))) this.#retire(executor);
+      const isLeft = executor.load === 0 && !this.#isWanted(executor);
+      if (executor.isRetired || (isIdle && isLeft)) this.#retire(executor);
     }
     this.#keepSpares(now);
   }
@@ -289,6 +350,12 @@ function failureToLoad(cause: unknown): AttemptFailure {
   const { kind, error } = classifyFailure(cause);
   const code = errorCode(cause);
   return { kind, error, ...(code !== undefined && { code }) };
+}
+
+/** The result of an attempt that was given up and has not even answered. */
+function unstoppable(): AttemptResult {
+  const error = { error: 'AbortError', message: 'the step was given up, and does not stop' };
+  return { failure: { kind: 'final', error }, isStuck: true };
 }
 
 /** Resolves when the signal fires: the attempt has not begun, so nothing has to stop. */

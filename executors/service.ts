@@ -1,8 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { writeSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
+import { setTimeout } from 'node:timers';
 import { Channel } from './channel.js';
 import type { FromExecutor, ToExecutor } from './messages.js';
+import { describeError, readField } from '../steps/index.js';
 import { toPlainError } from './plain-error.js';
+
+const STDERR_FD = 2;
 
 /** What an executor does for one kind of call. `signal` fires when the call is to end early. */
 export type Handler = (args: unknown[], signal: AbortSignal) => Promise<unknown>;
@@ -26,13 +31,19 @@ interface ServeOptions {
   closed: () => void;
 }
 
+/**
+ * Exceptions that nobody catches while the project is loaded may do no harm, as that of a timer. But
+ * the load may also wait for what has failed. After this time, in ms, the executor gives up.
+ */
+const LOAD_GRACE_MS = 5_000;
+
 /** Answers the calls of the process that started this executor. */
 export function serveCalls({ stream, start, closed }: ServeOptions): void {
   const drain = new AbortController();
   const calls = new Map<number, AbortController>();
   /** The last call for each subject. */
   const lastCalls = new Map<string, number>();
-  const subjects = new AsyncLocalStorage<string>();
+  const origins = new AsyncLocalStorage<{ subject: string; id: number }>();
   let service: ExecutorService | undefined;
   const channel = new Channel<FromExecutor, ToExecutor>(stream, receive, closed);
 
@@ -62,7 +73,7 @@ export function serveCalls({ stream, start, closed }: ServeOptions): void {
       const handler = service?.handlers[call];
       if (handler === undefined) throw new Error(`an executor has no call ${call}`);
       // The storage says whose code has thrown an exception that nobody catches.
-      channel.send({ id, value: await subjects.run(subject, () => handler(args, abort.signal)) });
+      channel.send({ id, value: await origins.run({ subject, id }, () => handler(args, abort.signal)) });
     } catch (error) {
       channel.send({ id, error: toPlainError(error) });
     } finally {
@@ -75,20 +86,35 @@ export function serveCalls({ stream, start, closed }: ServeOptions): void {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   process.on('uncaughtException', (error) => {
     const text = textOf(error);
-    console.error(`uncaught exception: ${text}`);
-    if (service === undefined) process.exit(1);
-    const id = lastCalls.get(subjects.getStore() ?? '');
+    report(`uncaught exception: ${text}`);
+    if (service === undefined) {
+      setTimeout(() => {
+        if (service === undefined) process.exit(1);
+      }, LOAD_GRACE_MS);
+      return;
+    }
+    const origin = origins.getStore();
+    const id = origin && (lastCalls.get(origin.subject) ?? origin.id);
     channel.send({ uncaught: text, ...(id !== undefined && { id }) });
   });
   // LangGraph's own server only logs these too. Many libraries leave rejections unhandled that do
   // no harm, such as those of a request that was aborted.
-  process.on('unhandledRejection', (reason) => console.error(`unhandled rejection: ${textOf(reason)}`));
+  process.on('unhandledRejection', (reason) => report(`unhandled rejection: ${textOf(reason)}`));
 }
 
-function textOf(thrown: unknown): string {
+/** Writes a line to stderr. User code may have replaced `console`, or closed the stream. */
+function report(line: string): void {
   try {
-    return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+    writeSync(STDERR_FD, `${line}\n`);
   } catch {
-    return 'a value that cannot be printed';
+    // Nobody can read it.
   }
+}
+
+/** Returns the stack of any thrown value, or else its name and message. */
+function textOf(thrown: unknown): string {
+  const stack = readField(thrown, 'stack');
+  if (typeof stack === 'string' && stack !== '') return stack;
+  const { error, message } = describeError(thrown);
+  return `${error}: ${message}`;
 }

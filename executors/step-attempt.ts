@@ -339,7 +339,10 @@ export class StepAttempt {
   async #failed(cause: unknown): Promise<AttemptResult> {
     const { kind, error, retryAfterMs } = classifyFailure(this.#turn?.timeout ?? cause);
     const code = errorCode(cause);
-    const hasStopped = this.#turn === undefined || (await this.#turn.hasStopped(this.dependencies.stopGraceMs));
+    // If the run ends with this error, nodes that ran beside the failed one may go on, as with
+    // LangGraph alone. Their results do not count.
+    const mustStop = this.stop.aborted || kind !== 'final' || this.task.options.retryAll === true;
+    const hasStopped = !mustStop || (await this.#turn?.hasStopped(this.dependencies.stopGraceMs)) !== false;
     const stack = readField(cause, 'stack');
     return {
       failure: {
