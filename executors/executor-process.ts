@@ -74,6 +74,11 @@ export class ExecutorProcess {
   rss = 0;
   /** Time of the last call, in ms of `performance.now()`. */
   lastUsed = performance.now();
+  /**
+   * Called after an exception that nobody has caught, with the id of the call whose code has thrown it,
+   * if it is known. The call may have ended already.
+   */
+  onUncaught?: (id: number | undefined) => void;
   readonly #child: ChildProcess;
   readonly #channel: Channel<ToExecutor, FromExecutor>;
   readonly #calls = new Map<number, Call>();
@@ -145,12 +150,12 @@ export class ExecutorProcess {
   }
 
   /** Calls a handler in the executor. The returned `abort` asks the call to end early. */
-  call(name: string, args: unknown[]): { result: Promise<unknown>; abort: () => void } {
+  call(name: string, args: unknown[]): { id: number; result: Promise<unknown>; abort: () => void } {
     const id = (this.#lastId += 1);
     this.lastUsed = performance.now();
     const result = new Promise<unknown>((resolve, reject) => this.#calls.set(id, { resolve, reject }));
     this.#channel.send({ id, call: name, args });
-    return { result, abort: () => this.#channel.send({ abort: id }) };
+    return { id, result, abort: () => this.#channel.send({ abort: id }) };
   }
 
   /** Asks all steps to end after their current superstep. */
@@ -217,6 +222,7 @@ export class ExecutorProcess {
     this.isRetired = true;
     const [only] = this.#calls.size === 1 ? this.#calls.keys() : [];
     const culprit = id ?? only;
+    this.onUncaught?.(culprit);
     if (culprit === undefined || this.#doubted.has(culprit)) return;
     this.#doubted.add(culprit);
     const timer = setTimeout(() => this.#giveUp(culprit, uncaught), this.#graceMs);

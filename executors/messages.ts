@@ -19,8 +19,8 @@ export type FromExecutor =
   | { id: number; error: PlainError }
   | { pong: number; rss: number }
   /**
-   * An exception that no code has caught. `id`: the call whose code has thrown it. Absent if it is
-   * unknown.
+   * An exception that no code has caught. `id`: the call whose code has thrown it. This call may have
+   * ended already. Absent if it is unknown.
    */
   | { uncaught: string; id?: number };
 
@@ -31,5 +31,9 @@ export interface PlainError {
   code?: ErrorCode;
   field?: string;
   errorName?: string;
+  retryAfterMs?: number;
+  /** Node's code of a connection that broke, such as `ECONNRESET`. */
+  networkCode?: string;
   stack?: string;
+  cause?: PlainError;
 }

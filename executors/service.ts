@@ -32,7 +32,7 @@ export function serveCalls({ stream, start, closed }: ServeOptions): void {
   const calls = new Map<number, AbortController>();
   /** The last call for each subject. */
   const lastCalls = new Map<string, number>();
-  const subjects = new AsyncLocalStorage<string>();
+  const origins = new AsyncLocalStorage<{ subject: string; id: number }>();
   let service: ExecutorService | undefined;
   const channel = new Channel<FromExecutor, ToExecutor>(stream, receive, closed);
 
@@ -62,7 +62,7 @@ export function serveCalls({ stream, start, closed }: ServeOptions): void {
       const handler = service?.handlers[call];
       if (handler === undefined) throw new Error(`an executor has no call ${call}`);
       // The storage says whose code has thrown an exception that nobody catches.
-      channel.send({ id, value: await subjects.run(subject, () => handler(args, abort.signal)) });
+      channel.send({ id, value: await origins.run({ subject, id }, () => handler(args, abort.signal)) });
     } catch (error) {
       channel.send({ id, error: toPlainError(error) });
     } finally {
@@ -77,7 +77,8 @@ export function serveCalls({ stream, start, closed }: ServeOptions): void {
     const text = textOf(error);
     console.error(`uncaught exception: ${text}`);
     if (service === undefined) process.exit(1);
-    const id = lastCalls.get(subjects.getStore() ?? '');
+    const origin = origins.getStore();
+    const id = origin && (lastCalls.get(origin.subject) ?? origin.id);
     channel.send({ uncaught: text, ...(id !== undefined && { id }) });
   });
   // LangGraph's own server only logs these too. Many libraries leave rejections unhandled that do
