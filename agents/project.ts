@@ -10,12 +10,6 @@ import type { ModuleExport, ProjectSettings } from './project-settings.js';
 /** A loaded `langgraph.json`, with its graphs. */
 export interface AgentProject extends ReadProject {
   /**
-   * Imports an export that the project file names, and returns it. `field` is the setting that
-   * names the export, for error messages. Errors: `invalid_argument` if the module cannot be
-   * loaded or does not have the export.
-   */
-  importExport: (field: string, wanted: ModuleExport) => Promise<unknown>;
-  /**
    * Returns a copy of a graph. The caller may set the copy's `checkpointer` and `store`. If the
    * project exports a factory for this graph, each call of `load` calls the factory, with `config`
    * and `runtime` as on LangGraph's own server. If `config` is a `ConfigReader`, it is called only
@@ -25,7 +19,7 @@ export interface AgentProject extends ReadProject {
   load(graphId: string, config?: FactoryConfig | ConfigReader, runtime?: FactoryRuntime): Promise<LoadedGraph>;
 }
 
-/** What a `langgraph.json` says. None of the project's code is needed to know it. */
+/** What a `langgraph.json` says. No code of its graphs is needed to know it. */
 export interface ReadProject {
   /** Absolute path of the project file. */
   path: string;
@@ -39,6 +33,12 @@ export interface ReadProject {
    * Logged at start-up.
    */
   warnings: string[];
+  /**
+   * Imports an export that the project file names, and returns it. `field` is the setting that
+   * names the export, for error messages. Errors: `invalid_argument` if the module cannot be
+   * loaded or does not have the export.
+   */
+  importExport: (field: string, wanted: ModuleExport) => Promise<unknown>;
 }
 
 export interface FactoryConfig {
@@ -60,6 +60,12 @@ export interface LoadProjectOptions {
   /** The only graph to load. Default: all graphs of the project. */
   graphId?: string;
   /**
+   * If true, the module of a graph is imported when `load` needs it first. So a graph that cannot be
+   * loaded concerns only the calls that need it. They fail with `graph_failed` and the error name
+   * {@link GRAPH_NOT_LOADED}.
+   */
+  isLazy?: boolean;
+  /**
    * Values that are added to `config.configurable` in each call of a graph factory. In this way a
    * worker passes the outbox to the hiring assistant. The config of a run never contains these
    * values, so they are never stored.
@@ -74,6 +80,11 @@ export interface LoadProjectOptions {
 
 type Factory = (config: FactoryConfig, runtime: FactoryRuntime) => unknown;
 type LoadedSource = { entry: GraphEntry } & ({ graph: LoadedGraph } | { factory: Factory });
+/** Returns undefined for an unknown graph id. */
+type FindSource = (graphId: string) => LoadedSource | Promise<LoadedSource> | undefined;
+
+/** Error name of a graph whose module cannot be imported, see {@link LoadProjectOptions}. */
+export const GRAPH_NOT_LOADED = 'graph_not_loaded';
 
 const DEFAULT_RUNTIME: FactoryRuntime = { accessContext: 'assistants.read', executionRuntime: null };
 
@@ -87,17 +98,14 @@ export async function loadProject(configPath: string, options: LoadProjectOption
   const project = await readProjectFile(configPath);
   const read = await describeProject(project);
   offerLogger(options.log);
-  const sources = await loadSources(project, options.graphId);
+  const find = options.isLazy ? lazySources(project) : await loadSources(project, options.graphId);
   return {
     ...read,
-    importExport: (field, wanted) => importExport(field, wanted, project.folder),
     async load(graphId, config, runtime = DEFAULT_RUNTIME) {
-      const source = sources.get(graphId);
+      const source = await find(graphId);
       if (!source) {
-        throw new ColloquyError(
-          'not_found',
-          `graph ${graphId} is not in ${project.path}; it has ${[...sources.keys()].join(', ')}`,
-        );
+        const known = project.graphs.map((entry) => entry.graphId).join(', ');
+        throw new ColloquyError('not_found', `graph ${graphId} is not in ${project.path}; it has ${known}`);
       }
       if ('graph' in source) return copyGraph(source.graph);
       const given = typeof config === 'function' ? await config() : config;
@@ -108,7 +116,7 @@ export async function loadProject(configPath: string, options: LoadProjectOption
 }
 
 /**
- * Reads a project without importing its code. `configPath` is as for {@link loadProject}. Sets the
+ * Reads a project without importing its graphs. `configPath` is as for {@link loadProject}. Sets the
  * project's environment variables. Errors: `not_found`, `invalid_argument`, `unsupported`.
  */
 export async function readProject(configPath: string): Promise<ReadProject> {
@@ -118,11 +126,18 @@ export async function readProject(configPath: string): Promise<ReadProject> {
 async function describeProject(project: ProjectFile): Promise<ReadProject> {
   const { environment, warnings: unread } = await applyProjectEnvironment(project);
   const warnings = [...project.warnings, ...(await checkLibrary(project)), ...unread];
-  const { path, graphs, settings } = project;
-  return { path, graphs, settings, environment, warnings };
+  const { path, folder, graphs, settings } = project;
+  return {
+    path,
+    graphs,
+    settings,
+    environment,
+    warnings,
+    importExport: (field, wanted) => importExport(field, wanted, folder),
+  };
 }
 
-async function loadSources(project: ProjectFile, only: string | undefined): Promise<Map<string, LoadedSource>> {
+async function loadSources(project: ProjectFile, only: string | undefined): Promise<FindSource> {
   const sources = new Map<string, LoadedSource>();
   const faults: Error[] = [];
   // The modules are imported one after the other. In parallel this would be no faster, because they
@@ -134,11 +149,27 @@ async function loadSources(project: ProjectFile, only: string | undefined): Prom
       faults.push(error as Error);
     }
   }
-  if (faults.length === 0) return sources;
+  if (faults.length === 0) return (graphId) => sources.get(graphId);
   const message = faults.map((fault) => fault.message).join('\n');
   throw new ColloquyError('invalid_argument', message, {
     cause: faults.length === 1 ? faults[0] : new AggregateError(faults),
   });
+}
+
+function lazySources({ graphs, folder }: ProjectFile): FindSource {
+  const started = new Map<string, Promise<LoadedSource>>();
+  return (graphId) => {
+    const entry = graphs.find((one) => one.graphId === graphId);
+    if (entry === undefined) return undefined;
+    const source = started.get(graphId) ?? loadSource(entry, folder).catch(notLoaded);
+    started.set(graphId, source);
+    return source;
+  };
+}
+
+/** Throws the error for a caller that has only named the graph: the request itself is right. */
+function notLoaded(cause: unknown): never {
+  throw new ColloquyError('graph_failed', messageOf(cause), { cause, errorName: GRAPH_NOT_LOADED });
 }
 
 async function loadSource(entry: GraphEntry, folder: string): Promise<LoadedSource> {

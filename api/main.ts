@@ -3,26 +3,22 @@ import type { AddressInfo } from 'node:net';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { Client } from '@temporalio/client';
-import { SHIPPED_PROJECT, loadProject } from '../agents/index.js';
-import type { AgentProject } from '../agents/index.js';
+import { SHIPPED_PROJECT, readProject } from '../agents/index.js';
+import type { ReadProject } from '../agents/index.js';
 import type { Config } from '../config/index.js';
 import { completeConversations, startCronSweeper, startLostRunSweeper, startSweeper } from '../conversations/index.js';
 import { createEgress } from '../egress/index.js';
 import { ColloquyError, serviceCaller } from '../protocol/index.js';
 import { createLogger, startTracing } from '../telemetry/index.js';
 import type { Logger } from '../telemetry/index.js';
-import { withDatabaseErrors } from '../database/index.js';
 import { withDefaultTtl } from '../threads/index.js';
-import {
-  connectTemporal,
-  ensureSearchAttributes,
-  feedbackAddresses,
-  openConversations,
-  openGraphs,
-  openItems,
-  openStates,
-  openStores,
-} from '../workers/index.js';
+// Not from the index of the room: it also exports the worker, whose library takes long to import.
+import { openConversations } from '../workers/conversations.js';
+import { feedbackAddresses } from '../workers/feedback.js';
+import { openGraphs } from '../workers/graphs.js';
+import { openItems } from '../workers/items.js';
+import { openStores } from '../workers/stores.js';
+import { connectTemporal, ensureSearchAttributes } from '../workers/temporal.js';
 import { createApiServer } from './server.js';
 import type { ProjectAuth } from './auth/ports.js';
 import { createProjectAuth } from './auth/project-auth.js';
@@ -69,8 +65,10 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
       namespace: config.temporal.namespace,
       interceptors: { workflow: tracing.client },
     });
-    const project = await loadProject(config.projectPath ?? SHIPPED_PROJECT);
+    const project = await readProject(config.projectPath ?? SHIPPED_PROJECT);
     const auth = await projectAuth(project, config.api);
+    const graphs = await openGraphs(config, stores, project, logger);
+    closers.push(() => graphs.stop());
     const shutdown = new AbortController();
     const egress = createEgress(config.egress);
     const anonymous = anonymousOf(config.tenant);
@@ -84,12 +82,8 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
       authenticate: () => anonymous,
       checkWebhook: (url) => egress.check(url),
       hasFeedback: feedbackAddresses(config.langsmith, project.environment) !== undefined,
-      states: withDatabaseErrors(openStates(stores, project)),
-      graphs: openGraphs(stores, {
-        project,
-        warn: (message) => logger.warn(message),
-        prepare: config.api.readsSchemas,
-      }),
+      states: graphs.states,
+      graphs: graphs.graphs,
       ...openConversations(
         {
           client,
@@ -135,13 +129,13 @@ export async function startApi(config: Config, overrides: { logger?: Logger } = 
   }
 }
 
-async function customization({ settings, importExport }: AgentProject): Promise<NonNullable<ApiDependencies['http']>> {
+async function customization({ settings, importExport }: ReadProject): Promise<NonNullable<ApiDependencies['http']>> {
   const { app, ...rest } = settings.http;
   return app === undefined ? rest : { ...rest, app: await importExport('http.app', app) };
 }
 
 async function projectAuth(
-  { settings, importExport }: AgentProject,
+  { settings, importExport }: ReadProject,
   { acceptsStudio }: Config['api'],
 ): Promise<ProjectAuth | undefined> {
   if (settings.auth === undefined) return undefined;

@@ -83,6 +83,11 @@ export class ExecutorProcess {
   isSilent = false;
   /** Time of the last call, in ms of `performance.now()`. */
   lastUsed = performance.now();
+  /**
+   * Called after an exception that nobody has caught, with the id of the call whose code has thrown it.
+   * The call may have ended already.
+   */
+  onUncaught?: (id: number) => void;
   readonly #child: ChildProcess;
   readonly #channel: Channel<ToExecutor, FromExecutor>;
   readonly #calls = new Map<number, Call>();
@@ -164,12 +169,12 @@ export class ExecutorProcess {
   }
 
   /** Calls a handler in the executor. The returned `abort` asks the call to end early. */
-  call(name: string, args: unknown[]): { result: Promise<unknown>; abort: () => void } {
+  call(name: string, args: unknown[]): { id: number; result: Promise<unknown>; abort: () => void } {
     const id = (this.#lastId += 1);
     this.lastUsed = performance.now();
     const result = new Promise<unknown>((resolve, reject) => this.#calls.set(id, { resolve, reject }));
     this.#channel.send({ id, call: name, args });
-    return { result, abort: () => this.#abort(id) };
+    return { id, result, abort: () => this.#abort(id) };
   }
 
   /**
@@ -267,6 +272,7 @@ export class ExecutorProcess {
   #uncaught({ uncaught, id }: { uncaught: string; id?: number }): void {
     if (id === undefined) return;
     this.isRetired = true;
+    this.onUncaught?.(id);
     if (!this.#calls.has(id) || this.#doubted.has(id)) return;
     this.#doubted.add(id);
     const timer = setTimeout(() => this.#giveUp(id, uncaught), this.#graceMs);

@@ -2,6 +2,9 @@
  * Processes that run user code: the pool that starts, feeds and watches them, and what runs inside
  * them. Knows neither Temporal nor HTTP.
  */
+export { CallPool } from './call-pool.js';
+export type { CallPoolOptions } from './call-pool.js';
+export type { GraphCall } from './call-host.js';
 export { ExecutorPool } from './pool.js';
 export type { Crash, PoolOptions, StepCallOptions, StepEnd } from './pool.js';
 export { CHANNEL_FD, ExecutorEnded, ExecutorProcess, describeEnding } from './executor-process.js';

@@ -46,7 +46,7 @@ export function createGraphDescriptions(dependencies: DescriptionDependencies): 
     },
 
     async schemas(caller, graphId, config) {
-      return schemas.read(graphId, await open(graphId, config));
+      return toWire<GraphSchemas>(await schemas.read(graphId, await open(graphId, config)));
     },
 
     async takesMessages(caller, graphId, config) {
@@ -60,7 +60,7 @@ export function createGraphDescriptions(dependencies: DescriptionDependencies): 
         if (namespace !== undefined && name !== namespace) continue;
         found[name] = await schemas.read(graphId, subgraph as LoadedGraph, name);
       }
-      return found;
+      return toWire<Record<string, GraphSchemas>>(found);
     },
   };
 }

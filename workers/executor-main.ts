@@ -16,6 +16,7 @@ import {
   type AttemptDependencies,
   type ExecutorService,
 } from '../executors/index.js';
+import { withDatabaseErrors } from '../database/index.js';
 import { GraphStore } from '../memory/index.js';
 import type { Run } from '../protocol/index.js';
 import { createGraphDescriptions, createStateAccess } from '../steps/index.js';
@@ -50,11 +51,18 @@ async function start(
   const stores = await openStores(config, { createsIndexes: false });
   const project = await loadProject(config.projectPath ?? SHIPPED_PROJECT, {
     provide: { [OUTBOX_KEY]: stores.outbox },
+    isLazy: config.serves === 'calls',
     ...(graphId !== undefined && { graphId }),
   });
+  const warn = (message: string) => console.error(message);
+  const states = createStateAccess({ ...stores, project, lastConfig: lastConfigOf(stores) });
+  const ports = {
+    states: withDatabaseErrors(states),
+    graphs: createGraphDescriptions({ project, warn, prepare: config.serves === 'all calls' }),
+  };
+  if (config.serves !== 'steps') return { ready: {}, handlers: handlersOf(ports) };
   const items = await openItems(stores, project);
   const feedbackAddress = feedbackAddresses(config.langsmith, config.environment);
-  const warn = (message: string) => console.error(message);
   const dependencies: AttemptDependencies = {
     ...stores,
     project,
@@ -67,15 +75,10 @@ async function start(
     warn,
   };
   const shared = { runs: new LRUCache<string, Run>({ max: RUNS_KEPT }), turns: new PausedTurns() };
-  const ports = {
-    threads: createThreadReads(dependencies),
-    states: createStateAccess({ ...stores, project, lastConfig: lastConfigOf(stores) }),
-    graphs: createGraphDescriptions({ project, warn }),
-  };
   return {
     ready: {},
     handlers: {
-      ...handlersOf(ports),
+      ...handlersOf({ ...ports, threads: createThreadReads(dependencies) }),
       runStep: ([task, attempt], stop) =>
         new StepAttempt(dependencies, shared, task as StepTask, attempt as number, stop).execute(),
     },

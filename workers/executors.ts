@@ -5,6 +5,7 @@ import type { ReadProject } from '../agents/index.js';
 import type { Executors } from '../activities/deps.js';
 import type { Config } from '../config/index.js';
 import {
+  type ExecutorStart,
   ExecutorEnded,
   ExecutorPool,
   ExecutorProcess,
@@ -17,15 +18,22 @@ import { ColloquyError, errorCode, isRetryable } from '../protocol/index.js';
 import type { GraphDescriptions, StateAccess } from '../steps/index.js';
 import type { Logger } from '../telemetry/index.js';
 import { GRAPH_RULES, STATE_RULES } from './port-rules.js';
+import { graphlessStates, remoteGraphs, remoteStates, type RunCall } from './remote-graphs.js';
 import type { Stores } from './stores.js';
 
 /** An executor whose resident memory is above this multiple of its heap limit is replaced. */
-const REPLACE_FACTOR = 1.6;
+export const REPLACE_FACTOR = 1.6;
 
 /** What an executor gets from the process that starts it. */
 export interface ExecutorSettings extends Config {
   /** The variables that the project's `env` has set in that process. */
   environment: NodeJS.Dict<string>;
+  /**
+   * `steps`: the executor runs steps and answers calls. It loads its graphs at start. `calls`: it only
+   * answers calls, and loads a graph when a call needs it. `all calls`: it only answers calls, loads
+   * all graphs at start, and begins to read their schemas.
+   */
+  serves: 'steps' | 'calls' | 'all calls';
 }
 
 /** The executors of a process, and what other rooms call in them. */
@@ -41,21 +49,21 @@ export interface OpenExecutors {
  */
 export async function openExecutors(
   config: Config,
-  { authorize }: Pick<Stores, 'authorize'>,
-  { environment, graphs }: Pick<ReadProject, 'environment' | 'graphs'>,
+  stores: Stores,
+  project: Pick<ReadProject, 'environment' | 'graphs'>,
   logger: Logger,
 ): Promise<OpenExecutors> {
   const { executors } = config;
+  const { environment } = project;
   const pool = new ExecutorPool({
     start: ({ graphId, isForSuspect }) =>
-      new ExecutorProcess({
-        program: executorProgram(),
-        nodeOptions: [`--max-old-space-size=${Math.round(executors.heapBytes / 2 ** 20)}`, '--enable-source-maps'],
-        config: { ...config, environment } satisfies ExecutorSettings,
-        ...(graphId !== undefined && { graphId }),
-        graceMs: executors.stopGraceMs,
-        ...(isForSuspect && { priority: constants.priority.PRIORITY_BELOW_NORMAL }),
-      }),
+      startExecutor(
+        { ...config, environment, serves: 'steps' },
+        {
+          ...(graphId !== undefined && { graphId }),
+          ...(isForSuspect && { priority: constants.priority.PRIORITY_BELOW_NORMAL }),
+        },
+      ),
     spares: executors.spares,
     stepsPerExecutor: executors.stepsPerExecutor,
     stopGraceMs: executors.stopGraceMs,
@@ -66,10 +74,7 @@ export async function openExecutors(
     await pool.open();
   } catch (error) {
     await pool.stop();
-    if (!(error instanceof ExecutorEnded)) throw error;
-    const names = graphs.map(({ graphId }) => graphId).join(', ');
-    const message = `the process that loads the project (${names}) has ended: ${describeEnding(error.ending)}; the last lines of its standard error:\n${error.ending.stderr}`;
-    throw new ColloquyError('invalid_argument', message, { cause: error });
+    throw startFailure(error, project);
   }
   const threads: ThreadReads = {
     async describe(run) {
@@ -78,12 +83,36 @@ export async function openExecutors(
     },
     values: (run) => ifLoadable(pool.call(run.graphId, 'threads.values', [run])),
   };
+  const run: RunCall = ({ graphId, name, args }) => pool.call(graphId, name, args);
   return {
     pool,
     executors: { runStep: (task, attempt, options) => pool.runStep(task, attempt, options), ...threads },
-    states: guarded(remoteStates(pool), STATE_RULES, authorize),
-    graphs: guarded(remoteGraphs(pool), GRAPH_RULES, authorize),
+    states: guarded(remoteStates(run, graphlessStates(stores)), STATE_RULES, stores.authorize),
+    graphs: guarded(remoteGraphs(run), GRAPH_RULES, stores.authorize),
   };
+}
+
+/** Starts an executor for one graph, or for all graphs of the project. */
+export function startExecutor(
+  settings: ExecutorSettings,
+  options: Pick<ExecutorStart, 'graphId' | 'priority'> = {},
+): ExecutorProcess {
+  const { heapBytes, stopGraceMs } = settings.executors;
+  return new ExecutorProcess({
+    program: executorProgram(),
+    nodeOptions: [`--max-old-space-size=${Math.round(heapBytes / 2 ** 20)}`, '--enable-source-maps'],
+    config: settings,
+    graceMs: stopGraceMs,
+    ...options,
+  });
+}
+
+/** Returns the reason why the executor that loads all graphs of a project could not start. */
+export function startFailure(error: unknown, { graphs }: Pick<ReadProject, 'graphs'>): unknown {
+  if (!(error instanceof ExecutorEnded)) return error;
+  const names = graphs.map(({ graphId }) => graphId).join(', ');
+  const message = `the process that loads the project (${names}) has ended: ${describeEnding(error.ending)}; the last lines of its standard error:\n${error.ending.stderr}`;
+  return new ColloquyError('invalid_argument', message, { cause: error });
 }
 
 /**
@@ -97,30 +126,6 @@ async function ifLoadable(result: Promise<unknown>): Promise<unknown> {
     if (error instanceof ExecutorEnded || (code !== undefined && !isRetryable(code))) return undefined;
     throw error;
   }
-}
-
-function remoteStates(pool: ExecutorPool): StateAccess {
-  const call = <T>(graphId: string | undefined, name: keyof StateAccess, args: unknown[]) =>
-    pool.call(graphId, `states.${name}`, args) as Promise<T>;
-  return {
-    getState: (...args) => call(args[1], 'getState', args),
-    hasCheckpoint: (...args) => call(undefined, 'hasCheckpoint', args),
-    getHistory: (...args) => call(args[1], 'getHistory', args),
-    updateState: (...args) => call(args[1], 'updateState', args),
-    updateStates: (...args) => call(args[1], 'updateStates', args),
-    finalValues: (...args) => call(args[1].graphId, 'finalValues', args),
-  };
-}
-
-function remoteGraphs(pool: ExecutorPool): GraphDescriptions {
-  const call = <T>(graphId: string, name: keyof GraphDescriptions, args: unknown[]) =>
-    pool.call(graphId, `graphs.${name}`, args) as Promise<T>;
-  return {
-    draw: (...args) => call(args[1], 'draw', args),
-    schemas: (...args) => call(args[1], 'schemas', args),
-    takesMessages: (...args) => call(args[1], 'takesMessages', args),
-    subgraphs: (...args) => call(args[1], 'subgraphs', args),
-  };
 }
 
 /** Returns the path of the executor's program, also if this code runs from its TypeScript source. */

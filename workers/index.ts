@@ -3,12 +3,8 @@
  * the right order, connects the rooms (top-level folders) with each other, and closes everything at
  * the end. It contains no logic of any room.
  */
-export { connectTemporal, ensureSearchAttributes, temporalOptions } from './temporal.js';
-export { openConversations } from './conversations.js';
-export { feedbackAddresses } from './feedback.js';
-export { openGraphs, openStates } from './graphs.js';
-export { openItems } from './items.js';
-export { lastConfigOf, openStores } from './stores.js';
+export { connectTemporal, ensureSearchAttributes } from './temporal.js';
+export { openStores } from './stores.js';
 export type { Stores } from './stores.js';
 export { startWorker } from './main.js';
 export type { RunningWorker, WorkerOverrides } from './main.js';

@@ -1,4 +1,4 @@
-import type { AgentProject } from '../agents/index.js';
+import type { ReadProject } from '../agents/index.js';
 import { createItemStore, toEmbed } from '../memory/index.js';
 import type { Embedder, ItemStore } from '../memory/index.js';
 import { guarded } from '../policy/index.js';
@@ -13,7 +13,7 @@ import type { Stores } from './stores.js';
  */
 export async function openItems(
   { db, authorize }: Pick<Stores, 'db' | 'authorize'>,
-  project: Pick<AgentProject, 'settings' | 'importExport'>,
+  project: Pick<ReadProject, 'settings' | 'importExport'>,
 ): Promise<ItemStore> {
   const { defaultTtl, refreshOnRead } = project.settings.store;
   const index = await loadEmbedder(project);
@@ -31,7 +31,7 @@ export async function openItems(
 async function loadEmbedder({
   settings,
   importExport,
-}: Pick<AgentProject, 'settings' | 'importExport'>): Promise<Embedder | undefined> {
+}: Pick<ReadProject, 'settings' | 'importExport'>): Promise<Embedder | undefined> {
   const { index } = settings.store;
   if (index === undefined) return undefined;
   const embed = toEmbed(await importExport('store.index.embed', index.embed));
