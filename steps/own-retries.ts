@@ -1,7 +1,6 @@
 import type { LoadedGraph } from '../agents/index.js';
 import { ColloquyError, errorCode } from '../protocol/index.js';
 import { describeError } from './failure.js';
-import { subgraphOf } from './node-options.js';
 
 /** The parts of LangGraph's task that this module reads. */
 interface Task {
@@ -9,43 +8,26 @@ interface Task {
   retry_policy?: unknown;
 }
 
-interface Runner {
+/** The part of LangGraph's runner of tasks that is replaced. */
+export interface Runner {
   _commit: (this: Runner, task: Task, error?: unknown) => void;
 }
 
-interface GraphClass {
-  _runLoop: (this: LoadedGraph, params: { runner: Runner }) => Promise<void>;
-}
-
-const watched = new WeakSet<object>();
 /** Errors of tasks that have a retry policy of their own. LangGraph has used this policy up. */
 const exhausted = new WeakSet<object>();
 const MAX_DEPTH = 5;
 
 /**
- * Makes the class of the graph report the errors of tasks that have a retry policy of LangGraph.
- * The class also runs the subgraphs and the graphs that a node calls, so their tasks are reported
- * too. LangGraph's events do not tell whether a task has a policy: that of a functional
- * `task({ retry })` is known only to the runner, and a graph that a function calls has no known
- * nodes. The runner gets each error as it was thrown, so no error has to be recognised by its text.
+ * Makes a runner report the errors of tasks that have a retry policy of LangGraph. LangGraph's
+ * events do not tell whether a task has a policy: that of a functional `task({ retry })` is known
+ * only to the runner, and a graph that a function calls has no known nodes. The runner gets each
+ * error as it was thrown, so no error has to be recognised by its text.
  */
-export function watchRetries(graph: LoadedGraph): void {
-  for (const node of Object.keys(graph.nodes)) {
-    const inner = subgraphOf(graph, node);
-    if (inner !== undefined) watchRetries(inner);
-  }
-  const owner = ownerOf(graph, '_runLoop') as GraphClass | undefined;
-  if (owner === undefined || watched.has(owner)) return;
-  watched.add(owner);
-  const run = owner._runLoop;
-  owner._runLoop = function (params) {
-    const { runner } = params;
-    const commit = runner._commit;
-    runner._commit = (task, error) => {
-      if (hasOwnPolicy(this, task)) note(error);
-      return commit.call(runner, task, error);
-    };
-    return run.call(this, params);
+export function watchRunner(graph: LoadedGraph, runner: Runner): void {
+  const commit = runner._commit;
+  runner._commit = (task, error) => {
+    if (hasOwnPolicy(graph, task)) note(error);
+    return commit.call(runner, task, error);
   };
 }
 
@@ -81,11 +63,4 @@ function isExhausted(error: unknown, depth = 0): boolean {
   const { cause, errors } = error as { cause?: unknown; errors?: unknown };
   const inner = [cause, ...(Array.isArray(errors) ? (errors as unknown[]) : [])];
   return inner.some((one) => isExhausted(one, depth + 1));
-}
-
-function ownerOf(graph: LoadedGraph, method: string): object | undefined {
-  for (let at: unknown = graph; typeof at === 'object' && at !== null; at = Object.getPrototypeOf(at)) {
-    if (Object.hasOwn(at, method)) return at;
-  }
-  return undefined;
 }

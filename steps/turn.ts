@@ -9,10 +9,11 @@ import { awaitsTools, isBetweenSupersteps, messageIds, takesMessages, updateOf }
 import { Narrator, V3_MODES } from './narrator.js';
 import { graphAt, hasNodeOptions, mergeOptions, nodeOptions } from './node-options.js';
 import { NodeTimes } from './node-times.js';
-import { finalIfExhausted, watchRetries } from './own-retries.js';
+import { finalIfExhausted } from './own-retries.js';
 import { Pass } from './pass.js';
 import { StepProgress } from './progress.js';
 import { RecursionLimit } from './recursion-limit.js';
+import { prepareLoops } from './run-loops.js';
 import type { StepContext, StepReport, StepRequest } from './ports.js';
 import { readField } from './thrown-value.js';
 import { watchedGraph, withWatcher, type NodeWatcher } from './watched-graph.js';
@@ -46,7 +47,7 @@ export class Turn {
   #pausedIn: string | undefined;
 
   constructor(graph: LoadedGraph, request: StepRequest, context: StepContext) {
-    watchRetries(graph);
+    prepareLoops(graph);
     this.#request = request;
     this.#context = context;
     this.#planned = hasNodeOptions(graph);

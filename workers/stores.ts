@@ -1,6 +1,6 @@
 import type { Db, MongoClient } from 'mongodb';
 import type { Config } from '../config/index.js';
-import { connectMongo } from '../database/index.js';
+import { asPlatformError, connectMongo } from '../database/index.js';
 import { createDeliveryStore, ensureIndexes as ensureDeliveryIndexes } from '../egress/index.js';
 import type { DeliveryStore } from '../egress/index.js';
 import { ensureIndexes as ensureItemIndexes } from '../memory/index.js';
@@ -123,7 +123,8 @@ export async function openStores(
     };
   } catch (error) {
     await client.close();
-    throw error;
+    // An executor may start while the database is down. Then its steps must be tried again.
+    throw asPlatformError(error, 'the database cannot be opened');
   }
 }
 

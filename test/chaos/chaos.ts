@@ -1,13 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { ApiClient } from './api-client.js';
 import { readThread, replay } from './aftermath.js';
-import { check, type Violation } from './checker.js';
+import { check } from './checker.js';
 import { Clock } from './clock.js';
 import { Conversation, type ConversationContext } from './conversation.js';
 import { planFaults, playFaults, type FaultEvent, type FaultKind } from './faults.js';
+import { isMischief } from './mischief.js';
 import { Random } from './random.js';
 import { RecoveryWatch, percentile } from './recovery-watch.js';
 import type { LedgerRecord, SeenRecord } from './records.js';
+import { readAsk } from './script.js';
+import type { Violation } from './violation.js';
 import { answerByTemporal, startWorld, type ChaosWorld } from './world.js';
 
 export interface ChaosOptions {
@@ -15,6 +18,8 @@ export interface ChaosOptions {
   minutes: number;
   /** Number of concurrent conversations. */
   conversations: number;
+  /** Number of concurrent conversations whose agent misbehaves, beside the others. */
+  animals: number;
   faults: readonly FaultKind[];
   workers: number;
   apis: number;
@@ -32,6 +37,10 @@ export interface ChaosReport {
   messages: number;
   runs: number;
   effects: number;
+  /** Number of runs of misbehaving agents, by misbehaviour and status, such as `exit error`. */
+  misbehaved: Record<string, number>;
+  /** Highest number of executions of a misbehaving node in one run. */
+  most_executions: number;
   /** Number of faults by kind of process and action, such as `worker kill`. */
   faults: Record<string, number>;
   attempts: number;
@@ -52,6 +61,8 @@ export interface ChaosReport {
 /** Time after the last fault within which all accepted runs must end, in ms. */
 const SETTLE_MS = 90_000;
 const READERS = 4;
+/** First letter of the names of conversations with a misbehaving agent. */
+const ANIMAL = 'a';
 
 /** Runs conversations while faults happen, lets them end, and checks the results. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
@@ -91,17 +102,21 @@ class Chaos {
   ) {}
 
   async run(): Promise<ChaosReport> {
-    const { seed, minutes, faults, conversations, say } = this.options;
+    const { seed, minutes, faults, conversations, animals, say } = this.options;
     const durationMs = minutes * 60_000;
     const startedAt = Date.now();
-    say(`${conversations} conversations, ${minutes} minutes, seed ${seed}; logs in ${this.options.folder}`);
+    say(
+      `${conversations} conversations, ${animals} with a misbehaving agent, ${minutes} minutes, seed ${seed}; logs in ${this.options.folder}`,
+    );
     const runner = playFaults(planFaults(seed, durationMs, faults), this.world.victims, (event) => {
       const { action, victim, beganAt, endedAt } = event;
       this.#watch.faultEnded();
       this.#record({ type: 'fault', victim, action, beganAt, endedAt });
       say(`  after ${((beganAt - startedAt) / 1000).toFixed(1)} s: ${action} ${victim} for ${endedAt - beganAt} ms`);
     });
-    const talks = Array.from({ length: conversations }, (_, slot) => this.#talkOn(slot));
+    const slots = (count: number, letter: string) =>
+      Array.from({ length: count }, (_, slot) => this.#talkOn(`${letter}${slot + 1}`, letter === ANIMAL));
+    const talks = [...slots(conversations, 'c'), ...slots(animals, ANIMAL)];
     await this.#clock.pause(durationMs);
     this.#clock.stop();
     await runner.done;
@@ -111,26 +126,23 @@ class Chaos {
     say(`all ${this.#talked.length} conversations are over; reading them again`);
     await this.#readAgain();
     await Promise.all(this.#recording);
-    const records = readFileSync(this.world.ledgerFile, 'utf8')
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line) as LedgerRecord);
-    return this.#report([...this.crashes, ...records], runner.events);
+    return this.#report([...this.crashes, ...this.#ledger()], runner.events);
   }
 
   /** Runs one conversation after another until the time is over. */
-  async #talkOn(slot: number): Promise<void> {
+  async #talkOn(slot: string, isMisbehaving: boolean): Promise<void> {
     for (let turn = 1; !this.#clock.stopped; turn += 1) {
-      const name = `c${slot + 1}-${turn}`;
-      const conversation = new Conversation(name, this.#context(name));
+      const name = `${slot}-${turn}`;
+      const conversation = new Conversation(name, this.#context(name, isMisbehaving));
       this.#talked.push(conversation);
-      this.#watch.began(name);
+      // A misbehaving agent makes no progress for reasons of its own.
+      if (!isMisbehaving) this.#watch.began(name);
       await conversation.talk();
-      this.#watch.ended(name);
+      if (!isMisbehaving) this.#watch.ended(name);
     }
   }
 
-  #context(name: string): ConversationContext {
+  #context(name: string, isMisbehaving: boolean): ConversationContext {
     const random = new Random(this.options.seed, name);
     const clock = this.#clock;
     return {
@@ -139,6 +151,8 @@ class Chaos {
       api: new ApiClient(this.world.apiUrls, random, clock),
       record: (record) => this.#record(record),
       progress: (conversation) => this.#watch.progress(conversation),
+      isMisbehaving,
+      wasExecuted: (runId) => this.#ledger().some((record) => record.type === 'execution' && record.runId === runId),
       answerByTemporal: (threadId, value) => answerByTemporal(this.world.temporal, clock, threadId, value),
     };
   }
@@ -169,6 +183,12 @@ class Chaos {
     this.#recording.add(sent);
   }
 
+  /** Returns all records of the ledger. */
+  #ledger(): LedgerRecord[] {
+    const lines = readFileSync(this.world.ledgerFile, 'utf8').split('\n');
+    return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as LedgerRecord);
+  }
+
   async #readAgain(): Promise<void> {
     // A new clock, because the clock of the conversations may have expired. All faults are over, so
     // all requests must end within the time of the new clock.
@@ -194,7 +214,7 @@ class Chaos {
     const count = (type: LedgerRecord['type']) => records.filter((record) => record.type === type).length;
     const faults: Record<string, number> = {};
     for (const { kind, action } of events) faults[`${kind} ${action}`] = (faults[`${kind} ${action}`] ?? 0) + 1;
-    const turns = this.#seen.map(({ tookMs }) => tookMs);
+    const turns = this.#seen.filter(({ conversation }) => !conversation.startsWith(ANIMAL)).map(({ tookMs }) => tookMs);
     const metadata = this.#seen.flatMap(({ live = [] }) => live.filter(({ event }) => event === 'metadata'));
     return {
       seed,
@@ -203,6 +223,7 @@ class Chaos {
       messages: count('accepted'),
       runs: count('seen'),
       effects: count('effect'),
+      ...countMischief(records),
       faults,
       attempts: metadata.filter(({ data }) => (JSON.parse(data) as { attempt?: number }).attempt !== 1).length,
       unheard: this.world.logged('unhandled rejection'),
@@ -214,6 +235,20 @@ class Chaos {
       violations: check(records),
     };
   }
+}
+
+function countMischief(records: readonly LedgerRecord[]): Pick<ChaosReport, 'misbehaved' | 'most_executions'> {
+  const misbehaved: Record<string, number> = {};
+  const executions = new Map<string, number>();
+  const kinds = new Map<string, string>();
+  for (const record of records) {
+    if (record.type === 'execution') executions.set(record.runId, (executions.get(record.runId) ?? 0) + 1);
+    if (record.type === 'accepted' && record.part === 'ask') kinds.set(record.runId, readAsk(record.text).kind);
+    if (record.type !== 'seen' || !isMischief(kinds.get(record.runId) ?? '')) continue;
+    const key = `${kinds.get(record.runId)} ${record.status}`;
+    misbehaved[key] = (misbehaved[key] ?? 0) + 1;
+  }
+  return { misbehaved, most_executions: Math.max(0, ...executions.values()) };
 }
 
 /** Runs all tasks, at most `width` in parallel. Returns the errors of the failed tasks as text. */

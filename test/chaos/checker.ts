@@ -3,7 +3,9 @@
  * sends no requests.
  */
 import { assembleTexts, attemptOf, effectiveEvents } from './assembler.js';
+import { checkBlame } from './blame.js';
 import type { EffectRecord } from './ledger.js';
+import { expectedEnd, isMischief } from './mischief.js';
 import {
   offsetOf,
   type CheckpointRecord,
@@ -24,14 +26,7 @@ import {
   type AskDecision,
   type Expected,
 } from './script.js';
-
-export interface Violation {
-  kind: string;
-  conversation: string;
-  threadId: string;
-  runId?: string;
-  detail: string;
-}
+import type { Violation } from './violation.js';
 
 /** The records of one conversation, as its clients saw it. */
 interface ConversationRecord {
@@ -56,6 +51,7 @@ export function check(records: readonly LedgerRecord[]): Violation[] {
       ...checkEffects(conversation, effects),
     ]),
     ...checkForeignEffects(records, effects),
+    ...checkBlame(records),
   ];
 }
 
@@ -185,7 +181,8 @@ function same(a: StateMessage[], b: StateMessage[]): boolean {
 
 // ---- guarantee: streams miss no event, repeat no event, and have no text of a failed attempt
 
-function checkStream(run: SeenRecord, { name, threadId, thread }: ConversationRecord): Violation[] {
+function checkStream(run: SeenRecord, { name, threadId, thread, asks }: ConversationRecord): Violation[] {
+  const asked = asks.find(({ accepted }) => accepted.runId === run.runId)?.ask;
   const wrong = (kind: string, detail: string): Violation => ({
     kind,
     conversation: name,
@@ -206,7 +203,9 @@ function checkStream(run: SeenRecord, { name, threadId, thread }: ConversationRe
     if (events === undefined) continue;
     violations.push(...checkOrder(events).map((detail) => wrong('stream order', `${which}: ${detail}`)));
     violations.push(...checkValues(events, final).map((detail) => wrong('stream values', `${which}: ${detail}`)));
-    violations.push(...checkLastValues(events, run).map((detail) => wrong('stream values', `${which}: ${detail}`)));
+    violations.push(
+      ...checkLastValues(events, run, asked).map((detail) => wrong('stream values', `${which}: ${detail}`)),
+    );
     violations.push(...checkText(events, run, final).map((detail) => wrong('stream text', `${which}: ${detail}`)));
   }
   if (run.live !== undefined && run.replay !== undefined)
@@ -241,8 +240,12 @@ function checkValues(events: readonly SeenEvent[], final: StateMessage[]): strin
     );
 }
 
-/** Checks that the last streamed state of a run ends with the model message that ends the run. */
-function checkLastValues(events: readonly SeenEvent[], run: SeenRecord): string[] {
+/**
+ * Checks that the last streamed state of a run ends with the model message that ends the run. A run
+ * that must end before the model answers has none.
+ */
+function checkLastValues(events: readonly SeenEvent[], run: SeenRecord, asked: Ask | undefined): string[] {
+  if (asked !== undefined && isMischief(asked.kind) && expectedEnd(asked).status !== 'success') return [];
   const last = effectiveEvents(events)
     .filter(({ event }) => event === 'values')
     .map(({ data }) => (JSON.parse(data) as StateMessage[]).at(-1))

@@ -12,6 +12,7 @@ import {
   type SeenRecord,
   type StateMessage,
 } from './records.js';
+import { MISCHIEF, type Mischief } from './mischief.js';
 import { DECISIONS, KINDS, sayAsk, type Ask, type AskKind } from './script.js';
 
 export interface ConversationContext {
@@ -30,6 +31,10 @@ export interface ConversationContext {
    * Returns the id of the run that the answer starts.
    */
   answerByTemporal: (threadId: string, value: string) => Promise<string>;
+  /** Whether the agent misbehaves. Such a conversation has no other messages until its last one. */
+  isMisbehaving: boolean;
+  /** Returns whether the misbehaving node of a run has been executed. */
+  wasExecuted: (runId: string) => boolean;
 }
 
 interface Turn {
@@ -54,6 +59,7 @@ const MODES = ['messages-tuple', 'values', 'updates'];
  */
 const NOT_YET = [404];
 const LEAVES = 0.004;
+const POLL_MS = 250;
 
 /**
  * A simulated user who sends several messages to one thread. Usually the user sends the next
@@ -78,10 +84,13 @@ export class Conversation {
     try {
       await api.json('/threads', { method: 'POST', body: { thread_id: this.threadId, if_exists: 'do_nothing' } });
       for (const last = random.between(3, 8); this.#n < last && !clock.stopped; ) {
-        if (random.chance(0.2)) await this.#several(random.between(2, 3));
+        if (this.context.isMisbehaving) await this.#provoke(random.pick(MISCHIEF));
+        else if (random.chance(0.2)) await this.#several(random.between(2, 3));
         else await this.#one(random.pick(KINDS));
         await clock.pause(random.between(0, 300));
       }
+      // Shows that the thread can go on after all that.
+      if (this.context.isMisbehaving) await this.#one('plain');
     } catch (error) {
       const kind = error instanceof StuckError ? 'stuck' : error instanceof RefusedError ? 'refused' : 'client';
       this.#trouble(kind, error instanceof Error && kind !== 'client' ? error.message : String((error as Error).stack));
@@ -98,6 +107,27 @@ export class Conversation {
       else this.#trouble('unasked', `a run that must ask ended as ${status}`, accepted.runId);
     } else if (status !== 'success') {
       this.#trouble('failed', `the run ended as ${status}`, accepted.runId);
+    }
+  }
+
+  /** Asks the agent to misbehave. The checker knows how the run must end. */
+  async #provoke(kind: Mischief): Promise<void> {
+    const { random } = this.context;
+    const accepted = await this.#send(this.#ask(kind), random.chance(0.3) ? 'create' : 'stream');
+    const followed = this.#follow(accepted);
+    if (kind === 'deaf') await Promise.all([this.#cancel(accepted.runId), followed]);
+    else await followed;
+  }
+
+  /** Cancels a run whose node is being executed, so that the run's message is in the state already. */
+  async #cancel(runId: string): Promise<void> {
+    const { api, clock, wasExecuted } = this.context;
+    while (!wasExecuted(runId) && !clock.expired) await clock.pause(POLL_MS);
+    try {
+      (await api.open(`/threads/${this.threadId}/runs/${runId}/cancel`, { method: 'POST' })).abort();
+    } catch (error) {
+      // An earlier request, whose answer was lost, may have cancelled the run.
+      if (!(error instanceof RefusedError)) throw error;
     }
   }
 
@@ -128,10 +158,11 @@ export class Conversation {
     if (status !== 'success') this.#trouble('failed', `the answer's run ended as ${status}`, accepted.runId);
   }
 
-  #ask(kind: AskKind): Turn {
+  #ask(kind: Ask['kind']): Turn {
     const { random } = this.context;
     this.#n += 1;
-    const calls = kind === 'parallel' || kind === 'chain' ? random.between(2, 3) : 1;
+    const isMany = kind === 'parallel' || kind === 'chain' || kind === 'block';
+    const calls = isMany ? random.between(2, 3) : 1;
     const ask: Ask = { conversation: this.name, n: this.#n, kind, calls, words: random.between(3, 25) };
     const text = sayAsk(ask);
     return { n: this.#n, part: 'ask', text, body: { input: { messages: [{ type: 'human', content: text }] } } };

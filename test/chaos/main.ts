@@ -13,7 +13,7 @@ import { runChaos, type ChaosOptions, type ChaosReport } from './chaos.js';
 import { FAULT_KINDS, type FaultKind } from './faults.js';
 
 const USAGE = `usage: npm run chaos -- [--seed N] [--minutes M] [--conversations N] [--faults ${FAULT_KINDS.join(',')}]
-       [--workers N] [--apis N] [--keep] [--json]`;
+       [--animals N] [--workers N] [--apis N] [--keep] [--json]`;
 
 interface Arguments {
   options: Omit<ChaosOptions, 'folder' | 'say'>;
@@ -28,6 +28,7 @@ function readArguments(args: string[]): Arguments {
       seed: { type: 'string', default: '1' },
       minutes: { type: 'string', default: '1' },
       conversations: { type: 'string', default: '12' },
+      animals: { type: 'string', default: '2' },
       faults: { type: 'string', default: FAULT_KINDS.join(',') },
       workers: { type: 'string', default: '2' },
       apis: { type: 'string', default: '2' },
@@ -43,6 +44,7 @@ function readArguments(args: string[]): Arguments {
       seed: number('seed', values.seed, 0),
       minutes: number('minutes', values.minutes, 0.01),
       conversations: number('conversations', values.conversations, 1),
+      animals: number('animals', values.animals, 0),
       workers: number('workers', values.workers, 1),
       apis: number('apis', values.apis, 1),
       faults: faults as FaultKind[],

@@ -95,6 +95,14 @@ export interface TroubleRecord {
   detail: string;
 }
 
+/** Says that the misbehaving node of a run was executed. The node itself reports it. */
+export interface ExecutionRecord {
+  type: 'execution';
+  conversation: string;
+  n: number;
+  runId: string;
+}
+
 /** An injected fault. Times are in milliseconds since the epoch. */
 export interface FaultRecord {
   type: 'fault';
@@ -104,7 +112,14 @@ export interface FaultRecord {
   endedAt: number;
 }
 
-export type LedgerRecord = EffectRecord | AcceptedRecord | SeenRecord | ThreadRecord | TroubleRecord | FaultRecord;
+export type LedgerRecord =
+  | EffectRecord
+  | ExecutionRecord
+  | AcceptedRecord
+  | SeenRecord
+  | ThreadRecord
+  | TroubleRecord
+  | FaultRecord;
 
 /** Returns the messages in the values of a state, as the API sends them. */
 export function messagesOf(values: unknown): StateMessage[] {

@@ -3,6 +3,7 @@
  * a message contains all parameters of its run. So the model server and the checker read them from
  * the message and need no other channel.
  */
+import { expectedEnd, isMischief, type Mischief } from './mischief.js';
 
 /**
  * What the agent does for a message before it answers. An effect is a request to an outside
@@ -25,8 +26,11 @@ export interface Ask {
   conversation: string;
   /** Number of the message in its conversation, from 1. */
   n: number;
-  kind: AskKind;
-  /** Number of tool calls that the model makes if `kind` is `chain` or `parallel`. */
+  kind: AskKind | Mischief;
+  /**
+   * Number of tool calls that the model makes if `kind` is `chain` or `parallel`. Number of seconds if
+   * it is `block`.
+   */
   calls: number;
   /** Number of words in the answer. */
   words: number;
@@ -39,9 +43,12 @@ export function sayAsk({ conversation, n, kind, calls, words }: Ask): string {
 export function readAsk(text: string): Ask {
   const found = /^ask (\S+)\.(\d+) (\w+) calls=(\d+) words=(\d+)$/.exec(text);
   const [, conversation, n, kind, calls, words] = found ?? [];
-  if (conversation === undefined || !KINDS.includes(kind as AskKind))
-    throw new Error(`not a message of chaos: ${text}`);
-  return { conversation, n: Number(n), kind: kind as AskKind, calls: Number(calls), words: Number(words) };
+  if (conversation === undefined || !isKind(kind)) throw new Error(`not a message of chaos: ${text}`);
+  return { conversation, n: Number(n), kind, calls: Number(calls), words: Number(words) };
+}
+
+function isKind(kind = ''): kind is Ask['kind'] {
+  return isMischief(kind) || KINDS.includes(kind as AskKind);
 }
 
 /**
@@ -116,6 +123,9 @@ export function expectedTurn(ask: Ask, decision: AskDecision | undefined): Expec
       ];
     case 'helper':
       return [human, ...round(0, [done('help')]), answer];
+    default:
+      // A misbehaving agent answers if its run goes on after that.
+      return expectedEnd(ask).status === 'success' ? [human, answer] : [human];
   }
 }
 
@@ -136,5 +146,7 @@ export function expectedEffects(ask: Ask, decision: AskDecision | undefined): st
       return decision === 'approve' ? named('send') : [];
     case 'helper':
       return named('mark', 'help');
+    default:
+      return [];
   }
 }

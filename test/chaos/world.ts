@@ -51,6 +51,9 @@ const MAX_TURNS = '4';
 /** Number of steps after which it continues as new between two steps of a run. */
 const MAX_STEPS = '7';
 
+/** Grace time for a node that was given up, in ms. Short, so that a program has many such nodes. */
+const STOP_GRACE_MS = '1000';
+
 /**
  * Starts the servers, workers, API processes, ledger and model server. If one of them fails to
  * start, stops those that have started.
@@ -127,7 +130,12 @@ async function houseProcesses(
     ...['--temporal-address', servers.temporal.address, '--task-queue', 'chaos'],
     ...['--mongodb-uri', servers.mongodb.address, '--database', 'chaos'],
   ];
-  const env = { ...urls, COLLOQUY_MAX_TURNS: MAX_TURNS, COLLOQUY_MAX_STEPS: MAX_STEPS };
+  const env = {
+    ...urls,
+    COLLOQUY_MAX_TURNS: MAX_TURNS,
+    COLLOQUY_MAX_STEPS: MAX_STEPS,
+    COLLOQUY_STOP_GRACE_MS: STOP_GRACE_MS,
+  };
   const make = (name: string, args: string[]) =>
     new ChaosProcess({
       name,

@@ -6,7 +6,12 @@ import type { ChaosReport } from '../chaos/chaos.js';
  * Runs the chaos program as a child process and returns its report. The stderr of the process goes
  * to the output of the tests.
  */
-export function chaos(options: { seed: number; minutes: number; conversations: number }): Promise<ChaosReport> {
+export function chaos(options: {
+  seed: number;
+  minutes: number;
+  conversations: number;
+  animals?: number;
+}): Promise<ChaosReport> {
   const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const child = spawn(process.execPath, [resolve('dist/test/chaos/main.js'), ...flags, '--json'], {
     stdio: ['ignore', 'pipe', 'inherit'],

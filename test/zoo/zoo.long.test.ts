@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { percentile } from '../../bench/measure.js';
 import { startReference } from '../support/reference-server.js';
 import type { Animal, Outcome, Status } from './animal.js';
-import { ANIMALS } from './animals.js';
+import { ANIMALS, BESIDE_OTHERS } from './animals.js';
 import { Bystanders } from './bystanders.js';
 import { outcomeFaults } from './faults.js';
 import type { Visit } from './visit.js';
@@ -20,12 +20,6 @@ const REFERENCE_LANES = 6;
 const TURNS_ALONE = 200;
 /** A short animal is visited again until the bystanders have taken this many turns beside it. */
 const TURNS_BESIDE = 40;
-/** All of them would take half an hour. `npm run bench -- bystanders` has them. */
-const BESIDE = [
-  ...['crash spawn', 'crash exit-1', 'crash heap', 'block spawn 12 s', 'block loop 12 s', 'hang deaf', 'hang loop'],
-  ...['limit deaf', 'leak buffers 60 MB, 12 turns', 'shout lines 100 MB', 'throws self-cause', 'slow 40 s'],
-];
-
 describe('20 conversations beside one animal of each kind', () => {
   const zoo = new Zoo();
   let bystanders: Bystanders;
@@ -45,7 +39,7 @@ describe('20 conversations beside one animal of each kind', () => {
     await zoo.close();
   }, 120_000);
 
-  it.each(ANIMALS.filter(({ name }) => BESIDE.includes(name)).map((animal) => [animal.name, [animal]] as const))(
+  it.each(BESIDE_OTHERS.map((animal) => [animal.name, [animal]] as const))(
     'each animal ends as expected, and no conversation fails or is repeated: %s',
     async (name, animals) => {
       const from = bystanders.turns.length;

@@ -1,6 +1,6 @@
 /**
  * The agent that the chaos program runs. It calls a model over HTTP, and has tools with external
- * effects, an interrupt and a subgraph.
+ * effects, an interrupt and a subgraph. One of its nodes misbehaves if a message says so.
  */
 import { AIMessage, SystemMessage, ToolMessage, type BaseMessage, type ToolCall } from '@langchain/core/messages';
 import { tool } from '@langchain/core/tools';
@@ -17,7 +17,9 @@ import {
 import { ChatOpenAI } from '@langchain/openai';
 import { z } from 'zod';
 import { HELPER_PROMPT } from '../model-rule.js';
+import { isMischief } from '../mischief.js';
 import { effectName, readAsk } from '../script.js';
+import { misbehave } from './mischief.js';
 
 const State = Annotation.Root({ ...MessagesAnnotation.spec, decision: Annotation<string> });
 type StateType = typeof State.State;
@@ -92,6 +94,7 @@ export const agent = new StateGraph(State)
     return {};
   })
   .addNode('helper', helper)
+  .addNode('mischief', (state, config) => misbehave(askOf(state), config))
   .addNode('agent', async (state) => ({ messages: [await model.invoke(state.messages)] }))
   .addNode('tools', callTools)
   .addNode('call', async ({ call }: { call: ToolCall }, config) => ({ messages: [await perform(call, config)] }))
@@ -115,12 +118,14 @@ export const agent = new StateGraph(State)
     START,
     (state) => {
       const { kind } = askOf(state);
+      if (isMischief(kind)) return 'mischief';
       return kind === 'stamp' || kind === 'helper' ? kind : 'agent';
     },
-    ['stamp', 'helper', 'agent'],
+    ['stamp', 'helper', 'mischief', 'agent'],
   )
   .addEdge('stamp', 'agent')
   .addEdge('helper', 'agent')
+  .addEdge('mischief', 'agent')
   .addConditionalEdges(
     'agent',
     (state) => {
