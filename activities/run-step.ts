@@ -138,7 +138,7 @@ class StepActivity {
    * Returns the failure of a step whose executor has ended. A step that is to blame is tried again
    * some times. A step that may be innocent is always tried again.
    */
-  async #crashed({ role, ending }: Crash): Promise<Error> {
+  async #crashed({ role, isLoading, ending }: Crash): Promise<Error> {
     const { threadId, runId, step, graphId, options } = this.task;
     if (this.#timeout.signal.aborted) {
       const failure = this.#timedOut(undefined);
@@ -155,7 +155,8 @@ class StepActivity {
       return ApplicationFailure.create({ type: 'executor_ended', message, nextRetryDelay: AGAIN_MS });
     }
     const error = { error: 'process_crashed', message: `${what}${lastLines(ending.stderr)}` };
-    const crashes = await this.#count('crash-');
+    // The end of a process that was loading says less about the run, so it counts separately.
+    const crashes = await this.#count(isLoading ? 'load-' : 'crash-');
     const failure: StepFailure = { kind: 'transient', error, cause: undefined };
     return this.#stepFailure(failure, { ...options, maximumAttempts: MAX_CRASHES }, crashes);
   }

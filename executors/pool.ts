@@ -1,5 +1,7 @@
+import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import pLimit from 'p-limit';
 import { errorCode } from '../protocol/index.js';
 import { classifyFailure } from '../steps/index.js';
 import type { Logger } from '../telemetry/index.js';
@@ -30,6 +32,8 @@ export interface Crash {
    * it. `stopped`: the executor was ended because of another step.
    */
   role: ExecutorEnded['role'];
+  /** Whether the executor ended while it loaded the graph, so that no node of the step has run. */
+  isLoading: boolean;
   ending: Ending;
 }
 
@@ -76,6 +80,7 @@ export class ExecutorPool {
   readonly #timer: NodeJS.Timeout;
   /** Executors in which graphs are paused, by the ids of their runs. */
   readonly #paused = new Map<string, { executor: ExecutorProcess; at: number }>();
+  readonly #loadingAlone = pLimit(availableParallelism());
   #isDraining = false;
   /** No spare executor is started before this time, in ms of `performance.now()`. */
   #sparesFrom = 0;
@@ -167,9 +172,8 @@ export class ExecutorPool {
     remains: (ending: Promise<void>) => void,
   ): Promise<StepEnd> {
     const executor = alone
-      ? this.#start(task.graphId, true)
+      ? await this.#startAlone(task)
       : ((await this.#pausedFor(task)) ?? (await this.#answering(task)));
-    if (alone) executor.isReserved = true;
     let call: ReturnType<ExecutorProcess['call']> | undefined;
     try {
       const ready = executor.ready.then(() => undefined, failureToLoad);
@@ -189,7 +193,10 @@ export class ExecutorPool {
       // After an uncaught exception the executor still runs. Other steps may leave it first.
       if (!executor.hasEnded)
         remains(this.#end(executor, `run ${task.runId} has thrown an exception that nobody caught`));
-      return { crash: { role: error.role, ending: error.ending } };
+      const isLoading = call === undefined;
+      // Every step that waits for a shared executor would be blamed, but none of them has begun.
+      const role = isLoading && !alone && error.role === 'blamed' ? 'suspect' : error.role;
+      return { crash: { role, isLoading, ending: error.ending } };
     } finally {
       if (alone) void executor.kill();
     }
@@ -252,6 +259,19 @@ export class ExecutorPool {
     while (executor?.isBlocked && !executor.hasEnded && performance.now() < deadline) await sleep(50);
     this.#paused.delete(runId);
     return executor === undefined || executor.hasEnded || executor.isBlocked ? undefined : executor;
+  }
+
+  /**
+   * Starts an executor for one step alone. After a crash of many runs there are many suspects, so only
+   * as many of their executors load at once as there are processors.
+   */
+  #startAlone({ graphId }: StepTask): Promise<ExecutorProcess> {
+    return this.#loadingAlone(async () => {
+      const executor = this.#start(graphId, true);
+      executor.isReserved = true;
+      await executor.ready.catch(() => undefined);
+      return executor;
+    });
   }
 
   /** Returns an executor for the next step of a thread that is not blocked, as far as one can know. */
