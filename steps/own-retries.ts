@@ -1,6 +1,7 @@
 import type { LoadedGraph } from '../agents/index.js';
 import { ColloquyError, errorCode } from '../protocol/index.js';
 import { describeError } from './failure.js';
+import { attempt, readField } from './thrown-value.js';
 
 /** The parts of LangGraph's task that this module reads. */
 interface Task {
@@ -60,7 +61,7 @@ function note(error: unknown): void {
 function isExhausted(error: unknown, depth = 0): boolean {
   if (typeof error !== 'object' || error === null || depth > MAX_DEPTH) return false;
   if (exhausted.has(error)) return true;
-  const { cause, errors } = error as { cause?: unknown; errors?: unknown };
-  const inner = [cause, ...(Array.isArray(errors) ? (errors as unknown[]) : [])];
+  const errors = readField(error, 'errors');
+  const inner = [readField(error, 'cause'), ...((Array.isArray(errors) && attempt(() => [...errors])) || [])];
   return inner.some((one) => isExhausted(one, depth + 1));
 }

@@ -40,6 +40,7 @@ const VALUES: readonly Thrown[] = [
   { how: 'getter-stack', message: 'an error with a getter', differs: RUNNING },
   { how: 'getter-cause', message: 'thrown by the getter of cause' },
   { how: 'getter-code', message: 'an error with a getter' },
+  { how: 'getter-errors', message: 'an error with a getter' },
   { how: 'lone-surrogate', message: /^half of a pair: .$/ },
   { how: 'nul-byte', message: 'a zero: \u0000' },
   { how: 'dotted-keys', message: 'keys of a database' },

@@ -60,6 +60,7 @@ const VALUES: Record<string, (megabytes: number) => unknown> = {
   'getter-stack': () => withGetter('stack'),
   'getter-cause': () => withGetter('cause'),
   'getter-code': () => withGetter('code'),
+  'getter-errors': () => withGetter('errors'),
   'lone-surrogate': () => new Error('half of a pair: \ud800'),
   'nul-byte': () => new Error('a zero: \u0000'),
   'dotted-keys': () => Object.assign(new Error('keys of a database'), { 'a.b': 1, $set: { x: 1 } }),
