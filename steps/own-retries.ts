@@ -62,6 +62,7 @@ function isExhausted(error: unknown, depth = 0): boolean {
   if (typeof error !== 'object' || error === null || depth > MAX_DEPTH) return false;
   if (exhausted.has(error)) return true;
   const errors = readField(error, 'errors');
-  const inner = [readField(error, 'cause'), ...((Array.isArray(errors) && attempt(() => [...errors])) || [])];
+  const listed = Array.isArray(errors) ? attempt(() => Array.from(errors as unknown[])) : undefined;
+  const inner = [readField(error, 'cause'), ...(listed ?? [])];
   return inner.some((one) => isExhausted(one, depth + 1));
 }

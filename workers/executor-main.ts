@@ -96,10 +96,15 @@ function handlersOf(ports: Record<string, object>): ExecutorService['handlers'] 
   return Object.fromEntries(all);
 }
 
-/** Starts the thread that ends this process if its parent is gone or if it needs too much memory. */
+/**
+ * Starts the thread that ends this process if its parent is gone, if it needs too much memory, or if
+ * it hangs while it exits.
+ */
 function watch(maxRssBytes: number): void {
+  const exiting = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+  process.on('exit', (code) => Atomics.store(new Int32Array(exiting), 0, code + 1));
   const program = new URL('../executors/watchdog.js', import.meta.url);
-  new Worker(program, { workerData: { parent, maxRssBytes }, stdin: false }).unref();
+  new Worker(program, { workerData: { parent, maxRssBytes, exiting }, stdin: false }).unref();
 }
 
 /** Ends this process and the child processes of its code. */

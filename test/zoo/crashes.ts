@@ -19,6 +19,7 @@ const CRASHES: readonly Crash[] = [
     why: 'the exit code and stderr are known',
   },
   { how: 'exit-0', message: /\b0\b[^]*the last words of exit-0/, why: 'to exit with 0 does not finish a run either' },
+  { how: 'exit-hang', message: /code 1\b[^]*exit does not return/, why: 'an exit handler that never returns' },
   { how: 'really-exit', message: /\b7\b/, why: 'no exit handler runs' },
   { how: 'abort', message: /SIGABRT|\b134\b/, why: 'the process ends itself by a signal' },
   { how: 'kill-kill', message: /SIGKILL|\b137\b/, why: 'as by the system when memory is short' },

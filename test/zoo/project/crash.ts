@@ -34,6 +34,12 @@ function killGroup(): void {
 const AT_ONCE: Record<string, () => void> = {
   'exit-0': () => process.exit(0),
   'exit-1': () => process.exit(1),
+  'exit-hang': () => {
+    process.on('exit', () => {
+      for (;;);
+    });
+    process.exit(1);
+  },
   'really-exit': () => (process as unknown as { reallyExit(code: number): void }).reallyExit(7),
   abort: () => process.abort(),
   'kill-kill': () => process.kill(process.pid, 'SIGKILL'),
