@@ -14,6 +14,7 @@ import { Pass } from './pass.js';
 import { StepProgress } from './progress.js';
 import { RecursionLimit } from './recursion-limit.js';
 import type { StepContext, StepReport, StepRequest } from './ports.js';
+import { keepOnlyResults } from './task-results.js';
 import { readField } from './thrown-value.js';
 import { watchedGraph, withWatcher, type NodeWatcher } from './watched-graph.js';
 
@@ -47,6 +48,7 @@ export class Turn {
 
   constructor(graph: LoadedGraph, request: StepRequest, context: StepContext) {
     watchRetries(graph);
+    keepOnlyResults(graph);
     this.#request = request;
     this.#context = context;
     this.#planned = hasNodeOptions(graph);
@@ -144,8 +146,7 @@ export class Turn {
       if ((await pass.untilStopped()) === 'paused') return await this.#pause(pass);
     } catch (error) {
       this.#pass = undefined;
-      // Stores the results of the finished tasks, so that the next attempt runs only the failed
-      // task.
+      // Stores the results of the finished tasks, so that the next attempt runs only the others.
       await this.#saver.flush().catch(() => undefined);
       isDrained = pass.control.drainRequested && readField(error, 'name') === 'GraphDrained';
       if (!isDrained) throw finalIfExhausted(this.#limit.describe(error));
