@@ -1,18 +1,8 @@
 import type { LoadedGraph } from '../agents/index.js';
 import { ColloquyError, errorCode } from '../protocol/index.js';
 import { describeError } from './failure.js';
+import type { Task, TaskRunner } from './task-runner.js';
 import { attempt, readField } from './thrown-value.js';
-
-/** The parts of LangGraph's task that this module reads. */
-interface Task {
-  name: unknown;
-  retry_policy?: unknown;
-}
-
-/** The part of LangGraph's runner of tasks that is replaced. */
-export interface Runner {
-  _commit: (this: Runner, task: Task, error?: unknown) => void;
-}
 
 /** Errors of tasks that have a retry policy of their own. LangGraph has used this policy up. */
 const exhausted = new WeakSet<object>();
@@ -24,7 +14,7 @@ const MAX_DEPTH = 5;
  * only to the runner, and a graph that a function calls has no known nodes. The runner gets each
  * error as it was thrown, so no error has to be recognised by its text.
  */
-export function watchRunner(graph: LoadedGraph, runner: Runner): void {
+export function watchRunner(graph: LoadedGraph, runner: TaskRunner): void {
   const commit = runner._commit;
   runner._commit = (task, error) => {
     if (hasOwnPolicy(graph, task)) note(error);

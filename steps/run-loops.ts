@@ -1,10 +1,12 @@
 import type { LoadedGraph } from '../agents/index.js';
 import { subgraphOf } from './node-options.js';
-import { watchRunner, type Runner } from './own-retries.js';
+import { watchRunner } from './own-retries.js';
 import { serveStore } from './store-queue.js';
+import { keepOnlyResults } from './task-results.js';
+import type { TaskRunner } from './task-runner.js';
 
 interface LoopParameters {
-  runner: Runner;
+  runner: TaskRunner;
   loop?: { store?: unknown };
 }
 
@@ -28,6 +30,7 @@ export function prepareLoops(graph: LoadedGraph): void {
   prepared.add(owner);
   const run = owner._runLoop;
   owner._runLoop = function (params) {
+    keepOnlyResults(params.runner);
     watchRunner(this, params.runner);
     serveStore(params.loop?.store);
     return run.call(this, params);

@@ -145,8 +145,7 @@ export class Turn {
       if ((await pass.untilStopped()) === 'paused') return await this.#pause(pass);
     } catch (error) {
       this.#pass = undefined;
-      // Stores the results of the finished tasks, so that the next attempt runs only the failed
-      // task.
+      // Stores the results of the finished tasks, so that the next attempt runs only the others.
       await this.#saver.flush().catch(() => undefined);
       isDrained = pass.control.drainRequested && readField(error, 'name') === 'GraphDrained';
       if (!isDrained) throw finalIfExhausted(this.#limit.describe(error));

@@ -99,6 +99,16 @@ function inner() {
     .compile();
 }
 
+/** Two nodes, and a conditional edge between them. */
+function failingEdge(route: (state: LogState) => 'b') {
+  return new StateGraph(Log)
+    .addNode('a', say('a'))
+    .addNode('b', say('b'))
+    .addEdge(START, 'a')
+    .addConditionalEdges('a', route, ['b'])
+    .compile();
+}
+
 function asking(name: string) {
   return new StateGraph(Log)
     .addNode(`${name}_ask`, () => ({ log: [`${name}: ${String(interrupt({ question: name }))}`] }))
@@ -387,6 +397,108 @@ export const SCENARIOS: Scenario[] = [
           .compile(),
       ),
     turns: [{ input: { n: 0 }, error: /no such thing: n is 0/ }, { input: { n: 1 } }],
+  },
+  {
+    name: 'a conditional edge that throws, and the next run of its thread',
+    graph: () =>
+      as(
+        failingEdge(({ n }) => {
+          if (n === 0) throw new TypeError('no route: n is 0');
+          return 'b';
+        }),
+      ),
+    turns: [{ input: { n: 0 }, error: /no route: n is 0/ }, { input: { n: 1 } }],
+  },
+  {
+    name: 'a conditional edge that throws a value that is no error',
+    graph: () =>
+      as(
+        failingEdge(({ n }) => {
+          // eslint-disable-next-line @typescript-eslint/only-throw-error
+          if (n === 0) throw undefined;
+          return 'b';
+        }),
+      ),
+    turns: [{ input: { n: 0 }, error: /undefined/ }, { input: { n: 1 } }],
+  },
+  {
+    name: 'a conditional edge that throws a value like an interrupt',
+    graph: () =>
+      as(
+        failingEdge(({ n }) => {
+          if (n === 0) throw Object.assign(new Error('no route'), { name: 'GraphInterrupt' });
+          return 'b';
+        }),
+      ),
+    turns: [{ input: { n: 0 }, error: /length/ }, { input: { n: 1 } }],
+  },
+  {
+    name: 'a conditional edge that returns nothing',
+    graph: () => as(failingEdge(({ n }) => (n === 0 ? undefined : 'b') as never)),
+    turns: [{ input: { n: 0 }, error: /unknown or null destination/ }, { input: { n: 1 } }],
+  },
+  {
+    name: 'a conditional edge that throws at the start and in a subgraph',
+    graph: () => {
+      const choose = (name: string) => (state: LogState) => {
+        if (state.n === 0) throw new Error('no route: n is 0');
+        return name;
+      };
+      const sub = failingEdge(choose('b') as never);
+      return as(
+        new StateGraph(Log)
+          .addNode('sub', sub)
+          .addConditionalEdges(START, ({ n }) => (n === 1 ? choose('x')({ n: 0 } as LogState) : 'sub') as 'sub', [
+            'sub',
+          ])
+          .addEdge('sub', END)
+          .compile(),
+      );
+    },
+    turns: [{ input: { n: 0 }, error: /n is 0/ }, { input: { n: 1 }, error: /n is 0/ }, { input: { n: 2 } }],
+  },
+  {
+    name: 'a question of a conditional edge',
+    graph: () => as(failingEdge(() => (interrupt('which?') === 'b' ? 'b' : END) as 'b')),
+    turns: [{ input: {} }, { command: { resume: 'b' } }],
+  },
+  {
+    name: 'a node whose update is no object, or has an unknown channel',
+    graph: () =>
+      as(
+        new StateGraph(Log)
+          .addNode('a', (({ n }: LogState) =>
+            n === 0 ? 'no object' : n === 1 ? { log: ['a'], none: 1 } : { log: ['a'] }) as never)
+          .addNode('b', say('b'))
+          .addEdge(START, 'a')
+          .addEdge('a', 'b')
+          .compile(),
+      ),
+    turns: [{ input: { n: 0 }, error: /./ }, { input: { n: 1 } }, { input: { n: 2 } }],
+  },
+  {
+    name: 'a reducer that throws',
+    graph: () => {
+      const State = Annotation.Root({
+        log: Annotation<string[]>({
+          reducer: (a, b) => {
+            if (b.includes('bad')) throw new Error('cannot add');
+            return a.concat(b);
+          },
+          default: () => [],
+        }),
+        n: Annotation<number>,
+      });
+      return as(
+        new StateGraph(State)
+          .addNode('a', ({ n }) => ({ log: [n === 0 ? 'bad' : 'a'] }))
+          .addNode('b', () => ({ log: ['b'] }))
+          .addEdge(START, 'a')
+          .addEdge('a', 'b')
+          .compile(),
+      );
+    },
+    turns: [{ input: { n: 0 }, error: /cannot add/ }, { input: { n: 1 } }],
   },
   {
     name: 'the recursion limit',

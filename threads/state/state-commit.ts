@@ -19,8 +19,9 @@ export interface StateCommit {
   inserts: StateDocument[];
   /**
    * Documents whose keys may be in the database already. If so, some documents replace the stored
-   * one: checkpoints, and pending writes to LangGraph's special channels, such as `__resume__`. All
-   * other documents (channel values and the other pending writes) leave the stored one as it is.
+   * one: checkpoints, pending writes to LangGraph's special channels, such as `__resume__`, and
+   * pending writes of failed tasks. All other documents (channel values and the other pending
+   * writes) leave the stored one as it is.
    */
   merges: StateDocument[];
   /** Writes to other collections in the same transaction. */
@@ -65,7 +66,8 @@ export function inPortions(documents: StateDocument[]): StateDocument[][] {
 
 export function mergeWrite(document: StateDocument) {
   const { _id, ...fields } = document;
-  const replaced = document.metadata !== undefined || (document.write?.index ?? 0) < 0;
+  const { index = 0, isPartial = false } = document.write ?? {};
+  const replaced = document.metadata !== undefined || index < 0 || isPartial;
   const update = replaced ? { $set: fields } : { $setOnInsert: fields };
   return { updateOne: { filter: { _id }, update, upsert: true } };
 }

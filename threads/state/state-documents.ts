@@ -35,8 +35,11 @@ export interface StateDocument {
   metadata?: string;
   /** For a checkpoint: the metadata of the run that created the checkpoint, as JSON. */
   labels?: string;
-  /** For a pending write: task id, task path, index and channel. */
-  write?: { taskId: string; path: string; index: number; channel: string };
+  /**
+   * For a pending write: task id, task path, index and channel. `isPartial`: the task failed after
+   * this write, so no graph continues from it.
+   */
+  write?: { taskId: string; path: string; index: number; channel: string; isPartial?: true };
 }
 
 const part = encodeURIComponent;
@@ -118,6 +121,14 @@ export function writeGroup(tenant: string, threadId: string, ns: string, checkpo
  */
 export function writeKey(group: string, taskId: string, index: number): string {
   return `${group}${taskId}/${String(index + 1000).padStart(6, '0')}`;
+}
+
+/**
+ * Returns the key of a pending write of a task that failed after it. It differs from the key of the
+ * same write of a later attempt, which must not be lost.
+ */
+export function partialWriteKey(group: string, taskId: string, index: number): string {
+  return `${writeKey(group, taskId, index)}/partial`;
 }
 
 /**

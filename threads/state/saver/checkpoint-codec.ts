@@ -17,6 +17,7 @@ import {
   checkpointGroup,
   checkpointKey,
   parseCheckpointKey,
+  partialWriteKey,
   writeGroup,
   writeKey,
   type StateDocument,
@@ -27,6 +28,7 @@ import { StateSerializer } from '../values/state-serializer.js';
 import { StateValues } from '../values/state-values.js';
 import { addressOf, configOf, invalidConfig } from './checkpoint-address.js';
 import { readDeltaHistory } from './delta-history.js';
+import { partialIn, withoutSuperseded } from './partial-writes.js';
 
 interface CodecOptions {
   tenant: string;
@@ -110,11 +112,15 @@ export class CheckpointCodec {
       throw invalidConfig('checkpoint_id', `is missing; cannot store writes of task ${taskId}`);
     }
     const group = writeGroup(this.#tenant, threadId, ns, checkpointId);
+    const isPartial = partialIn(writes);
     const encoded = writes.map(([channel, value], position) => {
       const index = WRITES_IDX_MAP[channel] ?? position;
       const { fields, chunks } = this.#values.encode(threadId, value);
       const write = { taskId, path, index, channel };
-      return { document: { _id: writeKey(group, taskId, index), group, ...fields, write }, chunks };
+      const document: StateDocument = isPartial(channel)
+        ? { _id: partialWriteKey(group, taskId, index), group, ...fields, write: { ...write, isPartial: true } }
+        : { _id: writeKey(group, taskId, index), group, ...fields, write };
+      return { document, chunks };
     });
     return {
       documents: encoded.map(({ document }) => document),
@@ -175,7 +181,7 @@ export class CheckpointCodec {
       config: { configurable: { ...configurable, checkpoint_id: id } },
       checkpoint,
       metadata: await this.metadataOf(document),
-      pendingWrites: await this.#values.decodeWrites(threadId, writes),
+      pendingWrites: await this.#values.decodeWrites(threadId, withoutSuperseded(writes)),
       ...(document.parent !== undefined && { parentConfig: configOf(threadId, ns, document.parent) }),
     };
   }

@@ -11,6 +11,7 @@ import {
 } from '../state-documents.js';
 import type { StateSerializer } from '../values/state-serializer.js';
 import type { StateValues } from '../values/state-values.js';
+import { withoutPartial } from './partial-writes.js';
 
 /** Least and greatest number of ancestors that one query reads. */
 const PAGE = { min: 16, max: 1_000 };
@@ -57,7 +58,7 @@ export async function readDeltaHistory(
     ]);
     const whole = new Map(blobs.filter(({ type }) => type !== EMPTY).map((blob) => [blob._id, blob]));
     const written = new Map<string, StateDocument[]>(page.map((ancestor) => [ancestor.writes, []]));
-    for (const document of writes) {
+    for (const document of withoutPartial(writes)) {
       if (open.has(document.write?.channel ?? '')) written.get(document.group)?.push(document);
     }
     for (const ancestor of page) {

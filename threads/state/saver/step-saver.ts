@@ -20,6 +20,7 @@ import { addressOf, configOf } from './checkpoint-address.js';
 import { CheckpointCodec, nextVersion } from './checkpoint-codec.js';
 import { listCheckpoints } from './checkpoint-search.js';
 import type { SaverOptions } from './mongo-saver.js';
+import { withoutPartial } from './partial-writes.js';
 import type { StateCache } from './state-cache.js';
 import { StepCommits } from './step-commits.js';
 import { StepReads } from './step-reads.js';
@@ -198,7 +199,9 @@ export class StepSaver extends BaseCheckpointSaver<string> {
       this.#reads.readDocument(checkpointKey(this.#options.tenant, threadId, ns, id)),
       this.#reads.readGroup(this.#writeGroup(threadId, ns, id)),
     ]);
-    return document && this.#withoutConsumedAnswer(ns, await this.#codec.decodeCurrent(document, writes, config));
+    if (document === undefined) return undefined;
+    const tuple = await this.#codec.decodeCurrent(document, withoutPartial(writes), config);
+    return this.#withoutConsumedAnswer(ns, tuple);
   }
 
   /**
