@@ -10,10 +10,10 @@ import {
   type RunError,
   type ThreadStatus,
 } from '../protocol/index.js';
-import type { RunEnd } from '../threads/index.js';
+import { isStorable, type RunEnd } from '../threads/index.js';
 import type { EndRunTask, Standing } from '../workflows/contract.js';
 import { workerCaller, type ActivityDependencies } from './deps.js';
-import { fenceFailure } from './failures.js';
+import { endFailure, fenceFailure } from './failures.js';
 
 /**
  * Returns the error with which a run ends. The workflow has only the beginning of a long error. The
@@ -38,7 +38,7 @@ export function createEndRun(dependencies: ActivityDependencies) {
     } catch (error) {
       throw errorCode(error) === 'fence_lost'
         ? await fenceFailure(heads, workerCaller(task.tenant), task.threadId, fence, error)
-        : error;
+        : endFailure(error);
     }
   };
 
@@ -84,7 +84,9 @@ export function createEndRun(dependencies: ActivityDependencies) {
    */
   async function standing(task: EndRunTask, run: Run | undefined) {
     if (run === undefined) return { status: 'idle' as ThreadStatus, interrupts: {}, questions: [] };
-    const { next, ...open } = await executors.describe(run);
+    const { next, ...described } = await executors.describe(run);
+    // Questions that are too large for the thread's record must not prevent the end of the run.
+    const open = isStorable(described.interrupts) ? described : { interrupts: {}, questions: [] };
     const waiting: ThreadStatus = next.length > 0 ? 'interrupted' : 'idle';
     return { ...open, status: task.status === 'error' ? ('error' as ThreadStatus) : waiting };
   }

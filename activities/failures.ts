@@ -11,6 +11,7 @@ import {
   type RunError,
   type StepOptions,
 } from '../protocol/index.js';
+import { isPermanent } from '../executors/index.js';
 import { describeError, type StepFailure } from '../steps/index.js';
 import type { HeadStore } from '../threads/index.js';
 import { FAILURES } from '../workflows/contract.js';
@@ -67,6 +68,18 @@ export function isRetried(failure: StepFailure, options: StepOptions): boolean {
  */
 export function infrastructureFailure(cause: unknown, error: RunError): ApplicationFailure {
   return createFailure(error, cause, { type: errorCode(cause) ?? error.error });
+}
+
+/**
+ * Converts an error of `endRun` to a failure of Temporal. If the error cannot heal, the activity is
+ * not repeated, so that the conversation goes on with its next run.
+ */
+export function endFailure(cause: unknown): ApplicationFailure {
+  const error = describeError(cause);
+  const code = errorCode(cause);
+  // An error without a code may come from an executor that has died.
+  if (code === undefined || !isPermanent(cause)) return infrastructureFailure(cause, error);
+  return createFailure(error, cause, { type: code, nonRetryable: true });
 }
 
 /**

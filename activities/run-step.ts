@@ -5,6 +5,7 @@ import {
   ColloquyError,
   encodeFence,
   firstOf,
+  ifFound,
   type Caller,
   type Fence,
   type Head,
@@ -102,8 +103,9 @@ class StepActivity {
   /** Returns whether the run was executing when its process crashed. It then runs alone. */
   async #isSuspect(): Promise<boolean> {
     const { threadId, runId } = this.task;
-    const run = await this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false });
-    return run.isSuspect === true;
+    const run = this.dependencies.threads.getRun(this.#caller, threadId, runId, { admittedOnly: false });
+    // The step of a run without a record is skipped.
+    return (await ifFound(run))?.isSuspect === true;
   }
 
   /** Throws if the attempt was given up, so that its result does not count. */

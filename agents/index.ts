@@ -4,7 +4,7 @@
  */
 export { SHIPPED_PROJECT } from './graph-module.js';
 export { TENANT_KEY } from './outbox.js';
-export { importFromLibrary } from './library-version.js';
+export { importFromLibrary, importToolModules } from './library-version.js';
 export { GRAPH_NOT_LOADED, loadProject, readProject } from './project.js';
 export type { AgentProject, FactoryConfig, FactoryRuntime, LoadProjectOptions, ReadProject } from './project.js';
 export type { GraphEntry } from './project-file.js';

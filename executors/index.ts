@@ -9,6 +9,7 @@ export { ExecutorPool } from './pool.js';
 export type { Crash, PoolOptions, StepCallOptions, StepEnd } from './pool.js';
 export { CHANNEL_FD, ExecutorEnded, ExecutorProcess, describeEnding } from './executor-process.js';
 export type { ExecutorStart } from './executor-process.js';
+export { isPermanent } from './outside-failure.js';
 export { PausedTurns } from './paused-turns.js';
 export type { AttemptDependencies, AttemptFailure, AttemptResult } from './ports.js';
 export { appendEnd, endRunRecords } from './run-end.js';

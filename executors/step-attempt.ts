@@ -17,9 +17,8 @@ import {
 } from '../protocol/index.js';
 import {
   classifyFailure,
-  describeError,
-  describeThread,
   readField,
+  shortNames,
   uncommittedRanges,
   writtenMessageIds,
   Turn,
@@ -31,8 +30,9 @@ import type { Injection } from '../threads/index.js';
 import type { StepOutcome, StepTask } from '../workflows/contract.js';
 import { appendFeedback } from './feedback.js';
 import type { PausedTurns } from './paused-turns.js';
-import type { AttemptDependencies, AttemptFailure, AttemptResult } from './ports.js';
+import type { AttemptDependencies, AttemptResult } from './ports.js';
 import { appendEnd, endRunRecords } from './run-end.js';
+import { failureOutside } from './outside-failure.js';
 import { createThreadReads } from './thread-reads.js';
 import { keepWebhook } from './webhook-body.js';
 
@@ -109,7 +109,7 @@ export class StepAttempt {
       const outcome = withTaken(await this.#finish(run, report, log), [...taken, ...report.injected]);
       return { outcome, ...(this.shared.turns.has(run.runId) && { isPaused: true }) };
     } catch (error) {
-      return { failure: unexpected(error) };
+      return { failure: failureOutside(error) };
     } finally {
       await log?.close().catch(() => undefined);
     }
@@ -136,19 +136,14 @@ export class StepAttempt {
    * are missing.
    */
   async #ended(run: Run, cursor: Cursor): Promise<StepOutcome> {
-    const { events, project, savers, showsQuestions, threads } = this.dependencies;
+    const { events, threads } = this.dependencies;
     const { status } = run;
     if (this.attempt === 1 || (status !== 'success' && status !== 'interrupted')) {
       return { status: 'skipped', nodes: [], next: [], cursor };
     }
     const { threadId, runId } = this.task;
-    const saver = await savers.openReader(this.#caller, threadId);
-    const { next, questions, interrupts } = await describeThread(
-      await project.load(run.graphId, run.request.config),
-      saver,
-      threadId,
-      { showsQuestions },
-    );
+    // Describes nothing if the graph cannot be loaded any more.
+    const { next, questions, interrupts } = await createThreadReads(this.dependencies).describe(run);
     // The earlier attempt may have died after it marked the run's record as ended and before it
     // updated the record of the thread.
     const threadStatus = status === 'success' ? 'idle' : 'interrupted';
@@ -163,7 +158,7 @@ export class StepAttempt {
       const log = events.open(this.#caller, { threadId, runId, fence: this.#fence, tail });
       tail = await appendEnd(log, { run_id: runId, status }).finally(() => log.close());
     }
-    return { status, nodes: [], next, interrupts: questions, cursor: { ...cursor, tail } };
+    return { status, nodes: [], next: shortNames(next), interrupts: questions, cursor: { ...cursor, tail } };
   }
 
   /**
@@ -296,8 +291,9 @@ export class StepAttempt {
   }
 
   async #finish(run: Run, report: StepReport, log: RunLog): Promise<StepOutcome> {
-    const { nodes, next, nextOptions, questions } = report;
-    const shared = { nodes, next, ...(nextOptions !== undefined && { nextOptions }) };
+    const { nextOptions, questions } = report;
+    const names = { nodes: shortNames(report.nodes), next: shortNames(report.next) };
+    const shared = { ...names, ...(nextOptions !== undefined && { nextOptions }) };
     if (report.status === 'continue') {
       return { ...shared, status: 'continue', cursor: { head: report.head, tail: await log.flush() } };
     }
@@ -364,10 +360,4 @@ function withTaken(outcome: StepOutcome, injected: string[]): StepOutcome {
 /** Marks an error of the graph, or of what the graph needs. */
 class GraphFailure {
   constructor(readonly cause: unknown) {}
-}
-
-/** Describes an error of a record or of the event log. It says nothing about the graph. */
-function unexpected(cause: unknown): AttemptFailure {
-  const code = errorCode(cause);
-  return { kind: 'infrastructure', error: describeError(cause), ...(code !== undefined && { code }) };
 }

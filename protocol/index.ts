@@ -34,7 +34,7 @@ export type {
   RunStatus,
   StreamMode,
 } from './run.js';
-export { WHOLE_IN_RECORD, isSameRunError, shortRunError, storedRunError } from './run-error.js';
+export { WHOLE_IN_RECORD, isSameRunError, shortRunError, shortText, storedRunError } from './run-error.js';
 export { DEFAULTS } from './defaults.js';
 export { publicConfigurable } from './public-config.js';
 export { runToWire } from './run-wire.js';

@@ -44,6 +44,11 @@ export function isSameRunError(one: RunError | undefined, other: RunError | unde
   return one?.error === other?.error && one?.message === other?.message;
 }
 
+/** Returns the text, or its beginning and a mark `… (5,000,000 characters)` if it is too long. */
+export function shortText(text: string, most: number): string {
+  return cutText(text, most);
+}
+
 /**
  * Returns the text, or its beginning and a mark if it is longer than `most` characters. The result
  * has at most `most` characters, so a text that was cut is not cut again.

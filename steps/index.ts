@@ -7,9 +7,10 @@ export type { DescriptionDependencies } from './descriptions.js';
 export { classifyFailure, describeError } from './failure.js';
 export type { StepFailure } from './failure.js';
 export { readField, wellFormed } from './thrown-value.js';
-export { defaultAnswerOf } from './progress.js';
+export { defaultAnswerOf } from './questions.js';
 export { uncommittedRanges, writtenMessageIds } from './recovery.js';
 export { createStateAccess, describeThread, readValues } from './state.js';
+export { shortNames } from './short-names.js';
 export type {
   GraphDescriptions,
   GraphDrawing,
@@ -26,4 +27,5 @@ export type {
   WireCheckpoint,
 } from './ports.js';
 export { Turn } from './turn.js';
+export { watchToolModule } from './watched-tools.js';
 export { toWireText } from './wire.js';

@@ -1,5 +1,4 @@
 import { clearTimeout, setTimeout } from 'node:timers';
-import { BaseCallbackHandler } from '@langchain/core/callbacks/base';
 import type { LoadedGraph } from '../agents/index.js';
 import { ColloquyError } from '../protocol/index.js';
 import { nodeOptions } from './node-options.js';
@@ -17,8 +16,7 @@ export class NodeTimes {
   #timeout: Error | undefined;
   #hasLeftTool = false;
   #whenReturned: (() => void)[] = [];
-  /** Tells this object which tools are running. To be added to the callbacks of the graph. */
-  readonly tools = new RunningTools();
+  #runningTools = 0;
 
   constructor(onTimeout: (error: Error) => void) {
     this.#onTimeout = onTimeout;
@@ -45,9 +43,17 @@ export class NodeTimes {
     };
   }
 
+  /** Called when a tool is called. Returns the function to call when LangChain has its result. */
+  startTool(): () => void {
+    this.#runningTools += 1;
+    return () => {
+      this.#runningTools -= 1;
+    };
+  }
+
   /** Must be called when the signal of the run fires, before anything else reacts to it. */
   abort(): void {
-    this.#hasLeftTool = this.tools.count > 0;
+    this.#hasLeftTool = this.#runningTools > 0;
   }
 
   /**
@@ -76,29 +82,4 @@ export class NodeTimes {
 
 function longest(ms: number): number {
   return Math.min(ms, LONGEST_TIMER_MS);
-}
-
-/** Counts the tools that are running, by LangChain's callbacks. */
-class RunningTools extends BaseCallbackHandler {
-  readonly name = 'RunningTools';
-  override ignoreLLM = true;
-  override ignoreChain = true;
-  override ignoreRetriever = true;
-  override ignoreCustomEvent = true;
-  // Otherwise LangChain would call this handler in its queue, and the handlers of the stream, which
-  // are in the same queue, would be called later than in LangGraph alone.
-  override awaitHandlers = true;
-  count = 0;
-
-  override handleToolStart(): void {
-    this.count += 1;
-  }
-
-  override handleToolEnd(): void {
-    this.count -= 1;
-  }
-
-  override handleToolError(): void {
-    this.count -= 1;
-  }
 }

@@ -1,23 +1,14 @@
 import type { LoadedGraph } from '../agents/index.js';
-import type { Interrupt, InterruptsByTask, PendingInterrupt } from '../protocol/index.js';
+import type { InterruptsByTask, PendingInterrupt } from '../protocol/index.js';
 import { subgraphOf, graphAt } from './node-options.js';
+import { guardDeadline, questionOf, type QuestionOptions } from './questions.js';
+import { shortNames } from './short-names.js';
 
 type Json = Record<string, unknown>;
 
 interface RunningTask {
   ns: string;
   name: string;
-}
-
-const PREVIEW_LENGTH = 500;
-
-export interface QuestionOptions {
-  /**
-   * True if the workflow gets a preview (at most 500 characters) and the default answer of each
-   * question. Both then become part of the workflow history, although they are content of the
-   * conversation.
-   */
-  showsQuestions?: boolean;
 }
 
 /**
@@ -122,6 +113,7 @@ export class StepProgress {
     // If a node of a subgraph asks a question, the nodes around the subgraph report the question
     // too. The innermost node reports it first.
     if (this.#questions.has(id)) return;
+    guardDeadline(node, interrupt.value);
     this.#questions.set(id, questionOf(node, interrupt, this.#showsQuestions));
   }
 
@@ -136,26 +128,6 @@ export class StepProgress {
   }
 }
 
-/**
- * Returns the question that an interrupt asks, in the form that the workflow gets. Preview and
- * default answer are content of the conversation, so they are set only if `shown`.
- */
-export function questionOf(node: string, { id = '', value }: Interrupt, shown: boolean): PendingInterrupt {
-  const deadline = deadlineOf(value);
-  return {
-    id,
-    node,
-    ...(shown && { preview: preview(value) }),
-    ...(deadline !== undefined && { deadline }),
-    ...(shown && deadline !== undefined && { defaultAnswer: defaultAnswerOf(value) }),
-  };
-}
-
-/** Returns the default answer in an interrupt's value, or null if the value has none. */
-export function defaultAnswerOf(value: unknown): unknown {
-  return optionsOf(value).default ?? null;
-}
-
 function childNamespace(task: RunningTask): string {
   return task.ns === '' ? task.name : `${task.ns}|${task.name}`;
 }
@@ -166,30 +138,7 @@ function describeNode(name: string, result: unknown): string {
     const isTool = isObject(value) && typeof value.tool_call_id === 'string' && typeof value.name === 'string';
     return isTool ? [value.name as string] : [];
   });
-  return tools.length > 0 ? `${name} (${[...new Set(tools)].join(', ')})` : name;
-}
-
-function preview(value: unknown): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
-  return text.length <= PREVIEW_LENGTH ? text : `${text.slice(0, PREVIEW_LENGTH - 1)}…`;
-}
-
-/**
- * Returns the time until which the interrupt waits for an answer, in ISO 8601. Returns undefined if
- * the interrupt's value has no valid deadline.
- */
-function deadlineOf(value: unknown): string | undefined {
-  const { deadline, deadline_seconds: seconds } = optionsOf(value);
-  const at = typeof seconds === 'number' ? Date.now() + seconds * 1000 : Date.parse(String(deadline));
-  return Number.isNaN(at) ? undefined : new Date(at).toISOString();
-}
-
-/**
- * Returns the field `colloquy` of an interrupt's value: `{ deadline_seconds | deadline, default }`.
- */
-function optionsOf(value: unknown): Json {
-  const options = isObject(value) ? value.colloquy : undefined;
-  return isObject(options) ? options : {};
+  return tools.length > 0 ? `${name} (${shortNames([...new Set(tools)]).join(', ')})` : name;
 }
 
 function isObject(value: unknown): value is Json {

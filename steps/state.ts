@@ -15,7 +15,7 @@ import {
 import type { SaverStore } from '../threads/index.js';
 import { toCommand } from './command.js';
 import { describeError } from './failure.js';
-import { questionOf, type QuestionOptions } from './progress.js';
+import { questionOf, type QuestionOptions } from './questions.js';
 import type { GraphSource, StateAccess, ThreadState, ThreadTask, WireCheckpoint } from './ports.js';
 import { checkpointOf, toWire } from './wire.js';
 

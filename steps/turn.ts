@@ -58,6 +58,7 @@ export class Turn {
       enter: (ns) => this.#gate.enter(ns),
       started: (inGraph, node) => this.#nodes.start(inGraph, node),
       codeStarted: () => this.#nodes.startCode(),
+      toolStarted: () => this.#nodes.startTool(),
     };
     this.#graph = watchedGraph(graph, this.#watcher);
     this.#saver = context.openSaver({
@@ -267,7 +268,6 @@ export class Turn {
       ...(limit !== undefined && { recursionLimit: Math.max(1, limit) }),
       ...(this.#context.store !== undefined && { store: this.#context.store }),
       signal: this.#stop.signal,
-      callbacks: [this.#nodes.tools],
       configurable: { ...config.configurable, __pregel_checkpointer: this.#saver },
     };
   }

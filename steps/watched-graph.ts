@@ -1,27 +1,11 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Runnable, RunnableConfig } from '@langchain/core/runnables';
 import { copyGraph, type LoadedGraph } from '../agents/index.js';
 import { subgraphOf } from './node-options.js';
+import { currentWatcher, type NodeWatcher } from './node-watcher.js';
+import { callWatched } from './watched-call.js';
+import { watchToolsOf } from './watched-tools.js';
 
-/** What a step does around the nodes of its graph. */
-export interface NodeWatcher {
-  /**
-   * Called before a node of the checkpoint namespace `ns` starts, and before its callbacks are
-   * called. If the result is a promise, the node waits for it, and fails if it rejects.
-   */
-  enter(ns: string): Promise<void> | undefined;
-  /**
-   * Called when a node starts. The returned function is called when LangGraph has the result of the
-   * node, or has given it up.
-   */
-  started(graph: LoadedGraph, node: string): () => void;
-  /**
-   * Called when the code of a node starts. The returned function is called when the code has
-   * returned. This may be long after LangGraph has given the node up, because LangGraph does not
-   * wait for a node whose signal has fired.
-   */
-  codeStarted(): () => void;
-}
+export { withWatcher, type NodeWatcher } from './node-watcher.js';
 
 type Invoke = (input: unknown, config?: RunnableConfig) => Promise<unknown>;
 type Code = (this: unknown, ...args: unknown[]) => unknown;
@@ -32,15 +16,8 @@ interface GraphNode {
   getNode(): Runnable | undefined;
 }
 
-/** The watcher of the run whose code is executed. */
-const current = new AsyncLocalStorage<NodeWatcher>();
 /** Runnables whose code calls the watcher of its run. All runs of this process share them. */
 const watchedCode = new WeakSet<object>();
-
-/** Calls a function, and lets the code of nodes that it starts call the watcher. */
-export function withWatcher<T>(watcher: NodeWatcher, run: () => T): T {
-  return current.run(watcher, run);
-}
 
 /**
  * Returns a copy of a graph whose nodes, and those of its subgraphs, call the watcher. The original
@@ -58,7 +35,10 @@ export function watchedGraph(graph: LoadedGraph, watcher: NodeWatcher): LoadedGr
 
 function watchedNode(graph: LoadedGraph, name: string, node: GraphNode, watcher: NodeWatcher): GraphNode {
   const inner = subgraphOf(graph, name);
-  if (inner === undefined) watchCode(node.bound);
+  if (inner === undefined) {
+    watchCode(node.bound);
+    watchToolsOf(node.bound);
+  }
   // The new object inherits everything else from the original node.
   const watched = Object.create(node, {
     ...(inner !== undefined && { bound: { value: watchedGraph(inner, watcher), enumerable: true } }),
@@ -77,9 +57,7 @@ function gated(
   if (runnable === undefined) return undefined;
   const run: Invoke = (input, config) => {
     const ended = watcher.started(graph, name);
-    const result = runnable.invoke(input, config);
-    result.then(ended, ended);
-    return result;
+    return callWatched(() => runnable.invoke(input, config), ended);
   };
   const invoke: Invoke = (input, config) => {
     const wait = watcher.enter(namespaceOf(config));
@@ -87,10 +65,21 @@ function gated(
     // LangGraph alone: without a wait no promise is added, and with one as few as possible.
     if (wait === undefined) return run(input, config);
     return new Promise((resolve, reject) => {
-      wait.then(() => void run(input, config).then(resolve, reject), reject);
+      wait.then(() => pass(() => run(input, config), resolve, reject), reject);
     });
   };
   return Object.create(runnable, { invoke: { value: invoke } }) as Runnable;
+}
+
+/** Passes the result of a node on. A runnable of a project may also return no promise, or throw. */
+function pass(run: () => unknown, resolve: (result: unknown) => void, reject: (error: unknown) => void): void {
+  try {
+    const result = run();
+    if (result instanceof Promise) result.then(resolve, reject);
+    else resolve(result);
+  } catch (error) {
+    reject(error);
+  }
 }
 
 /**
@@ -104,23 +93,10 @@ function watchCode(bound: Runnable): void {
   watchedCode.add(bound);
   const code = func as Code;
   const watched: Code = function (...args) {
-    const returned = current.getStore()?.codeStarted();
-    if (returned === undefined) return code.apply(this, args);
-    try {
-      const result = code.apply(this, args);
-      if (isPromise(result)) result.then(returned, returned);
-      else returned();
-      return result;
-    } catch (error) {
-      returned();
-      throw error;
-    }
+    const returned = currentWatcher()?.codeStarted();
+    return returned === undefined ? code.apply(this, args) : callWatched(() => code.apply(this, args), returned);
   };
   Object.assign(bound, { func: watched });
-}
-
-function isPromise(value: unknown): value is Promise<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 
 /**

@@ -4,7 +4,7 @@ import { ColloquyError } from '../protocol/index.js';
 import { approximateBytes, type StoredBatch } from './event-batch.js';
 import type { LargeTexts } from './large-texts.js';
 import type { EventDocument, LogTails } from './log-tail.js';
-import { answeredWithin, isTransient, writeFailures } from '../database/index.js';
+import { asPlatformError, answeredWithin, isTransient, writeFailures } from '../database/index.js';
 import { MongoRunLog } from './mongo-run-log.js';
 import type { RunLogScope } from './ports.js';
 
@@ -222,9 +222,10 @@ export class BatchWriter {
     const giveUp = !isTransient(error) || this.#closed || log.signal?.aborted === true;
     if (giveUp) {
       log.busy = false;
+      const known = asPlatformError(failure, `event log ${log.name} cannot be written`);
       return log.fail(
-        failure instanceof ColloquyError
-          ? failure
+        known instanceof ColloquyError
+          ? known
           : new ColloquyError('unavailable', `event log ${log.name} cannot be written: ${failure.message}`, {
               cause: error,
             }),

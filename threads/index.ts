@@ -11,6 +11,7 @@ export {
   createCronStore,
   createThreadStore,
   createInjectionStore,
+  isStorable,
   systemAssistantId,
   withDefaultTtl,
 } from './records/index.js';

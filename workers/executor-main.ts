@@ -5,7 +5,7 @@
 import { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { LRUCache } from 'lru-cache';
-import { loadProject, SHIPPED_PROJECT } from '../agents/index.js';
+import { importToolModules, loadProject, SHIPPED_PROJECT } from '../agents/index.js';
 import { OUTBOX_KEY } from '../agents/outbox.js';
 import {
   CHANNEL_FD,
@@ -19,7 +19,7 @@ import {
 import { withDatabaseErrors } from '../database/index.js';
 import { GraphStore } from '../memory/index.js';
 import type { Run } from '../protocol/index.js';
-import { createGraphDescriptions, createStateAccess } from '../steps/index.js';
+import { createGraphDescriptions, createStateAccess, watchToolModule } from '../steps/index.js';
 import { startTracing } from '../telemetry/index.js';
 import { StateCache } from '../threads/index.js';
 import type { StepTask } from '../workflows/contract.js';
@@ -61,6 +61,7 @@ async function start(
     graphs: createGraphDescriptions({ project, warn, prepare: config.serves === 'all calls' }),
   };
   if (config.serves !== 'steps') return { ready: {}, handlers: handlersOf(ports) };
+  for (const module of await importToolModules(project.graphs, graphId)) watchToolModule(module);
   const items = await openItems(stores, project);
   const feedbackAddress = feedbackAddresses(config.langsmith, config.environment);
   const dependencies: AttemptDependencies = {

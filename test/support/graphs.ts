@@ -1,6 +1,7 @@
 /* eslint-disable max-lines -- one table of scenarios */
 import { BaseCallbackHandler } from '@langchain/core/callbacks/base';
 import { AIMessage, HumanMessage, RemoveMessage, type BaseMessage } from '@langchain/core/messages';
+import { BaseChatModel } from '@langchain/core/language_models/chat_models';
 import { FakeListChatModel } from '@langchain/core/utils/testing';
 import { tool } from '@langchain/core/tools';
 import {
@@ -21,6 +22,7 @@ import {
 } from '@langchain/langgraph';
 import { InMemoryCache } from '@langchain/langgraph-checkpoint';
 import { ToolNode } from '@langchain/langgraph/prebuilt';
+import { createAgent } from 'langchain';
 import { z } from 'zod';
 import type { LoadedGraph } from '../../agents/index.js';
 import type { StreamMode } from '../../protocol/index.js';
@@ -142,6 +144,30 @@ function toolAgent() {
     .addConditionalEdges('agent', ({ messages }) => ((messages.at(-1) as AIMessage).tool_calls?.length ? 'tools' : END))
     .addEdge('tools', 'agent')
     .compile();
+}
+
+/** A model that does not stream. It calls the tool twice at the same time, and then answers. */
+class QuietModel extends BaseChatModel {
+  constructor() {
+    super({});
+  }
+
+  override _llmType(): string {
+    return 'quiet';
+  }
+
+  override bindTools(): this {
+    return this;
+  }
+
+  override async _generate(messages: BaseMessage[]) {
+    const hasResults = messages.some((message) => message.getType() === 'tool');
+    const calls = [1, 2].map((a) => ({ id: `call-${a}`, name: 'add', args: { a, b: 1 }, type: 'tool_call' as const }));
+    const message = new AIMessage(hasResults ? { content: 'done' } : { content: '', tool_calls: calls });
+    // The answer comes over the network, so the graph has streamed everything else before.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    return { generations: [{ text: message.text, message }] };
+  }
 }
 
 const Live = Annotation.Root({
@@ -380,6 +406,15 @@ export const SCENARIOS: Scenario[] = [
     name: 'a tool node',
     graph: () => as(toolAgent()),
     turns: [{ input: { messages: [new HumanMessage({ id: 'u1', content: 'add' })] } }],
+  },
+  {
+    // `createAgent` names the message of a model after it has been streamed.
+    name: 'an agent of LangChain with parallel tools, whose model does not stream',
+    graph: () => as(createAgent({ model: new QuietModel(), tools: [add] }).graph),
+    turns: [
+      { input: { messages: [new HumanMessage({ id: 'u1', content: 'add' })] } },
+      { input: { messages: [new HumanMessage({ id: 'u2', content: 'more' })] } },
+    ],
   },
   {
     name: 'a node that throws, and the next run of its thread',

@@ -29,5 +29,5 @@ export type {
   ThreadStore,
   UnchangedRun,
 } from './ports.js';
-export { isUuid } from './record-fields.js';
+export { isStorable, isUuid } from './record-fields.js';
 export { ThreadRecords } from './thread-records.js';

@@ -174,6 +174,8 @@ export function createThreadStore(options: ThreadStoreOptions): ThreadStore {
     },
 
     async endRun(caller, threadId, end) {
+      // Checked first, so that the run does not count as ended if the thread's record cannot be written.
+      threads.guardEnd(threadId, end);
       const [ended] = await Promise.all([runs.end(caller, threadId, end), threads.endRun(caller, threadId, end)]);
       return ended;
     },

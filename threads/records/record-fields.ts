@@ -79,6 +79,11 @@ export function encodeJson(name: string, value: unknown): string {
   return text;
 }
 
+/** Returns whether {@link encodeJson} accepts the value. */
+export function isStorable(value: unknown): boolean {
+  return Buffer.byteLength(JSON.stringify(value ?? null)) <= MAX_TEXT_BYTES;
+}
+
 /**
  * Returns the search labels of a record: one string for each value in its metadata. A label begins
  * with the tenant, so that an index scan stays within one tenant.

@@ -22,7 +22,7 @@ import type {
   ThreadQuery,
   SettledState,
 } from './ports.js';
-import { encodeJson, guardPage, recordLabels, notAbove } from './record-fields.js';
+import { encodeJson, guardPage, isStorable, recordLabels, notAbove } from './record-fields.js';
 import {
   asThread,
   encodeFields,
@@ -247,7 +247,7 @@ export class ThreadRecords {
     threadId: string,
     { settled, from, to }: { settled: SettledState; from: Date; to: Date },
   ): Promise<void> {
-    const interrupts = encodeJson(`interrupts of thread ${threadId}`, settled.interrupts);
+    const interrupts = encodeInterrupts(threadId, settled.interrupts);
     const times = { createdAt: from, updatedAt: to, stateUpdatedAt: to, thinAt: new Date() };
     const { matchedCount } = await this.#threads.updateOne(
       { _id: threadKey(caller.tenant, threadId) },
@@ -296,6 +296,11 @@ export class ThreadRecords {
     );
   }
 
+  /** Checks that {@link endRun} can store the open questions. Errors: `too_large`. */
+  guardEnd(threadId: string, { interrupts }: RunEnd): void {
+    encodeInterrupts(threadId, interrupts);
+  }
+
   /**
    * Stores the result of a run in the record of its thread. Does nothing if the result is stored
    * already, or if an attempt with a higher fence has started a run. Also does nothing if the
@@ -323,9 +328,11 @@ export class ThreadRecords {
 
   /**
    * Stores the end of a lost run in the record of its thread. Needs no fence, because the run is
-   * named: a thread that another run has made busy is left unchanged.
+   * named: a thread that another run has made busy is left unchanged. Questions that are too large
+   * for the record are left out, because they must not prevent the end of the run.
    */
-  endLostRun(caller: Caller, { threadId, runId }: Run, { error, interrupts, isNewest }: LostRunEnd): Promise<void> {
+  endLostRun(caller: Caller, { threadId, runId }: Run, { error, isNewest, ...end }: LostRunEnd): Promise<void> {
+    const interrupts = isStorable(end.interrupts) ? end.interrupts : {};
     return this.#updateOpen(
       caller,
       threadId,
@@ -368,8 +375,12 @@ function settledFields(
   { status, interrupts }: Pick<Thread, 'status' | 'interrupts'>,
 ): Pick<ThreadDocument, 'status' | 'interrupts' | 'updatedAt' | 'stateUpdatedAt' | 'thinAt'> {
   const now = new Date();
-  const text = encodeJson(`interrupts of thread ${threadId}`, interrupts);
+  const text = encodeInterrupts(threadId, interrupts);
   return { status, interrupts: text, updatedAt: now, stateUpdatedAt: now, thinAt: now };
+}
+
+function encodeInterrupts(threadId: string, interrupts: Thread['interrupts']): string {
+  return encodeJson(`the list of open questions (interrupts) of thread ${threadId}`, interrupts);
 }
 
 function isSameThread(thread: ThreadIdentity, other: ThreadIdentity): boolean {
