@@ -2,14 +2,14 @@ import { join } from 'node:path';
 import { packageRoot } from '../cli/index.js';
 import { ZOO_LIMITS, type Animal } from '../test/zoo/animal.js';
 import { ANIMALS } from '../test/zoo/animals.js';
-import { Bystanders } from '../test/zoo/bystanders.js';
+import { Bystanders, pause, type Turn } from '../test/zoo/bystanders.js';
 import { Ledger } from '../test/zoo/ledger.js';
 import { visit } from '../test/zoo/visit.js';
 import type { Bench } from './bench.js';
 import { sdkClient, type BenchHouse } from './house.js';
 import { percentile } from './measure.js';
 
-/** Turns of the bystanders in each window. The 99th percentile of fewer turns is nearly their highest. */
+/** Turns of the bystanders while an animal runs, and while none runs. The 99th percentile of fewer turns is nearly their highest. */
 const TURNS = 150;
 const WARMUP_TURNS = 40;
 const GOAL = 2;
@@ -35,6 +35,12 @@ const SHOWN = [
   'state large-string',
 ];
 
+/** When an animal ran, in ms of `performance.now()`. */
+interface Visited {
+  begun: number;
+  ended: number;
+}
+
 export const bystanders: Bench = {
   name: 'bystanders',
   question: 'How long is a turn of 20 conversations while a graph beside them misbehaves?',
@@ -52,10 +58,18 @@ export const bystanders: Bench = {
     for (const animal of SHOWN.map(named)) {
       alone.push(...(await conversations.next(turns)).map(({ ms }) => ms));
       const from = conversations.turns.length;
-      do await visit(client, animal, ledger, AbortSignal.timeout(VISIT_MS));
-      while (conversations.turns.length < from + turns);
-      beside[animal.name] = conversations.turns.slice(from).map(({ ms }) => ms);
-      house.say(`${animal.name}: ${conversations.turns.length - from} turns`);
+      const visits: Visited[] = [];
+      let disturbed: Turn[] = [];
+      // The animal is one more conversation, so it pauses as the others do.
+      while (disturbed.length < turns) {
+        const begun = performance.now();
+        await visit(client, animal, ledger, AbortSignal.timeout(VISIT_MS));
+        visits.push({ begun, ended: performance.now() });
+        await pause();
+        disturbed = conversations.turns.slice(from).filter((turn) => visits.some((one) => overlaps(turn, one)));
+      }
+      beside[animal.name] = disturbed.map(({ ms }) => ms);
+      house.say(`${animal.name}: ${disturbed.length} turns`);
     }
     await conversations.stop();
     const faults = conversations.faults();
@@ -83,6 +97,10 @@ export const bystanders: Bench = {
     };
   },
 };
+
+function overlaps({ begun, ms }: Turn, visited: Visited): boolean {
+  return begun < visited.ended && begun + ms > visited.begun;
+}
 
 function named(name: string): Animal {
   const animal = ANIMALS.find((one) => one.name === name);

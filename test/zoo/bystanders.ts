@@ -3,9 +3,13 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { executions, type Ledger } from './ledger.js';
 
-/** A turn of a bystander. `ms` is the time until the client had its answer. */
+/**
+ * A turn of a bystander. `begun`: in ms of `performance.now()`. `ms`: the time until the client had
+ * its answer.
+ */
 export interface Turn {
   run: string;
+  begun: number;
   ms: number;
 }
 
@@ -17,6 +21,12 @@ const CONVERSATIONS = 20;
 const SHORTEST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 3_000;
 const DONE = ['first', 'second'];
+
+/** Resolves when a person has read an answer, or when the signal fires. */
+export async function pause(signal?: AbortSignal): Promise<void> {
+  const ms = SHORTEST_PAUSE_MS + Math.random() * (LONGEST_PAUSE_MS - SHORTEST_PAUSE_MS);
+  await sleep(ms, undefined, { signal }).catch(() => undefined);
+}
 
 /** Conversations with the graph `good`, which go on while an animal is visited. */
 export class Bystanders {
@@ -69,8 +79,7 @@ export class Bystanders {
       await this.#turn(threadId, turn).catch((error: unknown) => this.failures.push(String(error)));
       for (const wake of this.#waiting) wake();
       this.#waiting.clear();
-      const pause = SHORTEST_PAUSE_MS + Math.random() * (LONGEST_PAUSE_MS - SHORTEST_PAUSE_MS);
-      await sleep(pause, undefined, { signal }).catch(() => undefined);
+      await pause(signal);
     }
   }
 
@@ -82,6 +91,6 @@ export class Bystanders {
     const ms = performance.now() - begun;
     const { done } = values as { done?: string[] };
     if (done?.length !== DONE.length * turn) this.failures.push(`turn ${turn}: ${JSON.stringify(values)}`);
-    this.turns.push({ run, ms });
+    this.turns.push({ run, begun, ms });
   }
 }
