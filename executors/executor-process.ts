@@ -7,6 +7,8 @@ import { fromPlainError } from './plain-error.js';
 import { StderrTail } from './stderr-tail.js';
 
 const PING_MS = 1_000;
+/** If a ping is so late, in ms, this process was blocked itself. */
+const LATE_MS = 500;
 /** An executor that has not answered a ping for so long is blocked, in ms. */
 const BLOCKED_MS = 2_500;
 /** An executor that has sent a message within this time is not asked whether it answers, in ms. */
@@ -136,7 +138,14 @@ export class ExecutorProcess {
     const start = setTimeout(() => this.#signal(), START_MS);
     const started = () => clearTimeout(start);
     this.ready.then(started, started);
-    const pings = setInterval(() => this.#channel.send({ ping: performance.now() }), PING_MS);
+    let lastPing = performance.now();
+    const pings = setInterval(() => {
+      const now = performance.now();
+      // This process was blocked itself, so it could not read what the executor has sent.
+      if (now - lastPing > PING_MS + LATE_MS) this.#lastPong = now;
+      lastPing = now;
+      this.#channel.send({ ping: now });
+    }, PING_MS);
     void this.exited.then((ending) => {
       clearInterval(pings);
       settle.reject(new ExecutorEnded(ending, 'blamed'));
@@ -177,6 +186,11 @@ export class ExecutorProcess {
     return { id, result, abort: () => this.#abort(id) };
   }
 
+  /** Resolves when the executor has answered the question that {@link answers} has asked. */
+  get answered(): Promise<unknown> {
+    return this.#answer?.promise ?? Promise.resolve();
+  }
+
   /**
    * Resolves to true if the executor answers within this time, in ms, and to false otherwise. An
    * executor that has spoken a moment ago, or is still starting, is not asked.
@@ -185,7 +199,10 @@ export class ExecutorProcess {
     if (!this.isReady || performance.now() - this.#lastPong < SPOKE_MS) return true;
     const answer = (this.#answer ??= this.#ask());
     let timer: NodeJS.Timeout | undefined;
-    const silence = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), withinMs)));
+    const silence = new Promise<false>((resolve) => {
+      // If this process was blocked itself, the timer fires before a waiting answer is read.
+      timer = setTimeout(() => setImmediate(() => setImmediate(resolve, false)), withinMs);
+    });
     const isAnswering = await Promise.race([answer.promise, silence]);
     clearTimeout(timer);
     this.isSilent = !isAnswering;

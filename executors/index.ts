@@ -5,6 +5,7 @@
 export { CallPool } from './call-pool.js';
 export type { CallPoolOptions } from './call-pool.js';
 export type { GraphCall } from './call-host.js';
+export { keepGlobals } from './kept-globals.js';
 export { ExecutorPool } from './pool.js';
 export type { Crash, PoolOptions, StepCallOptions, StepEnd } from './pool.js';
 export { CHANNEL_FD, ExecutorEnded, ExecutorProcess, describeEnding } from './executor-process.js';

@@ -276,9 +276,17 @@ export class ExecutorPool {
 
   /** Returns an executor for the next step of a thread that is not blocked, as far as one can know. */
   async #answering(task: StepTask): Promise<ExecutorProcess> {
+    let silent: ExecutorProcess | undefined;
     for (;;) {
       const executor = this.#choose(task);
+      if (silent !== undefined && !executor.isReady) {
+        // The start of a process takes long on a busy machine, and the silent one may only be slow.
+        await Promise.race([executor.ready.catch(() => undefined), silent.answered]);
+        if (this.#isUsable(silent)) return silent;
+        return executor;
+      }
       if (await executor.answers(ANSWER_MS)) return executor;
+      silent = executor;
     }
   }
 

@@ -82,6 +82,20 @@ export function serveCalls({ stream, start, closed }: ServeOptions): void {
     }
   }
 
+  // Node.js calls the handler below without the context of a microtask that has thrown.
+  let thrownIn: { subject: string; id: number } | undefined;
+  const queue = globalThis.queueMicrotask;
+  globalThis.queueMicrotask = function queueMicrotask(callback: () => void) {
+    if (typeof callback !== 'function') return queue(callback);
+    queue(() => {
+      try {
+        callback();
+      } catch (error) {
+        thrownIn = origins.getStore();
+        throw error;
+      }
+    });
+  };
   // Whoever read the output may be gone. A failed line must not count as an uncaught exception.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   process.on('uncaughtException', (error) => {
@@ -93,7 +107,8 @@ export function serveCalls({ stream, start, closed }: ServeOptions): void {
       }, LOAD_GRACE_MS);
       return;
     }
-    const origin = origins.getStore();
+    const origin = origins.getStore() ?? thrownIn;
+    thrownIn = undefined;
     const id = origin && (lastCalls.get(origin.subject) ?? origin.id);
     channel.send({ uncaught: text, ...(id !== undefined && { id }) });
   });

@@ -12,6 +12,7 @@ import {
   PausedTurns,
   StepAttempt,
   createThreadReads,
+  keepGlobals,
   serveCalls,
   type AttemptDependencies,
   type ExecutorService,
@@ -34,6 +35,8 @@ const RUNS_KEPT = 1_000;
 const RSS_FACTOR = 2;
 
 const parent = process.ppid;
+
+keepGlobals();
 
 serveCalls({
   stream: new Socket({ fd: CHANNEL_FD, readable: true, writable: true }),

@@ -2,13 +2,19 @@
  * Animals that replace parts of JavaScript for the whole process, as libraries for tests, tracing
  * and old browsers do. Each is a graph of its own, because the change stays after its run.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { END, START, StateGraph } from '@langchain/langgraph';
 import { Request, record } from './ledger.js';
 
+/** Longer than `COLLOQUY_JOIN_QUICK_STEPS_MS`, in ms. */
+const SLOW_MS = 150;
+
 function patching(patch: () => void) {
   return new StateGraph(Request)
-    .addNode('patch', (_, config) => {
+    .addNode('patch', async (_, config) => {
       record(config, 'patch');
+      // A slow node, so that the next one runs in a step of its own.
+      await sleep(SLOW_MS);
       patch();
       return { done: ['patch'] };
     })
