@@ -9,7 +9,10 @@ import type { Bench } from './bench.js';
 import { sdkClient, type BenchHouse } from './house.js';
 import { percentile } from './measure.js';
 
-/** Turns of the bystanders while an animal runs, and while none runs. The 99th percentile of fewer turns is nearly their highest. */
+/**
+ * Number of turns of the bystanders while an animal runs, and while none runs. The 99th percentile of
+ * fewer turns is nearly their highest.
+ */
 const TURNS = 150;
 const WARMUP_TURNS = 40;
 const GOAL = 2;

@@ -17,7 +17,7 @@ export interface GraphCall {
 
 /** How long the failure to load a graph is remembered, in ms. Its reason may be gone by then. */
 const NOT_LOADED_MS = 10_000;
-/** Number of calls of an executor of which it is known which graph they used, and for how long, in ms. */
+/** For so many calls, and for so long in ms, an executor remembers the graph that a call has used. */
 const CALLS_KNOWN = 1_000;
 const KNOWN_MS = 60_000;
 
@@ -26,7 +26,7 @@ interface RunningCall {
   blocked: () => void;
 }
 
-/** An executor that answers calls, and the calls that are in it. */
+/** One executor of a `CallPool`, with the calls that it is answering. */
 export class CallHost {
   /** True if the executor was killed, because its code has blocked it for too long. */
   wasBlockedTooLong = false;

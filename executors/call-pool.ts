@@ -22,8 +22,8 @@ export interface CallPoolOptions {
  */
 const BLOCK_LIMIT_MS = 30_000;
 /**
- * How long a graph that has ended or blocked an executor has an executor of its own, in ms. An
- * executor of one graph that has had nothing to do for this time is ended.
+ * A graph that has ended or blocked an executor has an executor of its own for so long, in ms. If
+ * this executor has had nothing to do for so long, it is ended.
  */
 const APART_MS = 300_000;
 /** Largest number of executors for the same calls. There are several only if some are blocked. */

@@ -33,7 +33,7 @@ export interface ExecutorStart {
    * Time in ms that a call gets to end after its code has thrown an exception that nobody has caught.
    */
   graceMs: number;
-  /** Priority for the operating system, in the units of `os.setPriority`. Default: that of this process. */
+  /** Priority of the process, in the units of `os.setPriority`. Default: that of this process. */
   priority?: number;
 }
 

@@ -28,7 +28,8 @@ export function isPermanent(thrown: unknown): boolean {
   const cause = platformErrorOf(thrown);
   const code = errorCode(cause);
   if (code !== undefined) return !isRetryable(code) && !GONE.has(code);
-  // Not an error of the database or of a connection: one of our code, about the values of this run.
+  // An error without a code, such as a TypeError, comes from our own code. The same values of the run
+  // would cause it again.
   return classifyFailure(cause).kind === 'final';
 }
 

@@ -194,7 +194,7 @@ export class ExecutorPool {
       if (!executor.hasEnded)
         remains(this.#end(executor, `run ${task.runId} has thrown an exception that nobody caught`));
       const isLoading = call === undefined;
-      // Every step that waits for a shared executor would be blamed, but none of them has begun.
+      // Several steps may have waited for this executor. None has begun, so none is to blame.
       const role = isLoading && !alone && error.role === 'blamed' ? 'suspect' : error.role;
       return { crash: { role, isLoading, ending: error.ending } };
     } finally {

@@ -6,7 +6,7 @@ import { lastConfigOf, type Stores } from './stores.js';
 /** Runs a call in an executor. */
 export type RunCall = (call: GraphCall) => Promise<unknown>;
 
-/** Calls of a state that use no graph. */
+/** The methods of `StateAccess` that can work without the code of a graph. */
 export type GraphlessStates = Pick<StateAccess, 'getState' | 'getHistory' | 'hasCheckpoint'>;
 
 /**

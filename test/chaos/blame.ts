@@ -7,13 +7,14 @@ import { readAsk, type Ask } from './script.js';
 import type { Violation } from './violation.js';
 
 /**
- * A node that crashes its process may be executed this often without a fault: three crashes count.
- * One more does not count, because others ran beside it, and one may be ended because of another run.
+ * How often a node that always crashes may be executed if no fault is near. Three crashes count
+ * against its run. A fourth does not, because other runs were in the same process. A fifth execution
+ * may be ended because of another run.
  */
 const MOST_EXECUTIONS = 5;
 /** A fault may have an effect on a run that begins within this time after it, in ms. */
 const AFTERMATH_MS = 15_000;
-/** Faults that end executors with SIGKILL. A run may get this for its own cause, if it was alone. */
+/** Faults that end executors with SIGKILL. A run that is alone in one of them is then blamed for it. */
 const KILLS = /^(worker|executors)/;
 
 export function checkBlame(records: readonly LedgerRecord[]): Violation[] {

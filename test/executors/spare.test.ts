@@ -9,7 +9,10 @@ import { ServiceProcesses } from '../support/house.js';
 const folder = mkdtempSync(resolve('test/fixtures/projects/.spare-'));
 const loaded = join(folder, 'loaded');
 
-/** Notes the process that loads it, and its parent. The node `crash` ends its process when it runs first. */
+/**
+ * Source of the project. It notes each process that loads it, and the parent of that process. The node
+ * `crash` ends its process the first time that it runs.
+ */
 const GRAPHS = `
 import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
 import { getPriority } from 'node:os';

@@ -14,7 +14,7 @@ const KINDS = [
   ...['limit deaf', 'leak buffers 60 MB, 12 turns', 'shout lines 100 MB', 'throws self-cause', 'slow 40 s'],
 ];
 
-/** The animals that the long tests visit beside the bystanders. */
+/** The animals that `zoo.long.test.ts` visits while the bystanders converse. */
 export const BESIDE_OTHERS = ANIMALS.filter(({ name }) => KINDS.includes(name));
-/** The animals that the long tests visit without bystanders. */
+/** All other animals. `remaining.long.test.ts` visits them without bystanders. */
 export const REMAINING = ANIMALS.filter(({ name }) => !KINDS.includes(name));

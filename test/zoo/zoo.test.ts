@@ -1,40 +1,16 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { resolve } from 'node:path';
 import { ServiceProcesses } from '../support/house.js';
+import { describeAnimals } from './animal-suite.js';
 import { ANIMALS } from './animals.js';
-import type { Visit } from './visit.js';
-import { Zoo, visitAll } from './zoo.js';
 
-const LANES = 4;
 const VISIT_MS = 90_000;
 /** One animal of each kind that ends, blocks or outlives its process. The long tests have all of them. */
 const NAMES = ['crash spawn', 'crash once', 'block_quick spawn 4 s', 'hang deaf', 'limit deaf', 'throws self-cause'];
 const CHOSEN = ANIMALS.filter(({ name }) => NAMES.includes(name));
 
-describe('the zoo: graphs that misbehave, several at once on one worker', () => {
-  const zoo = new Zoo();
-  let visits: Map<string, Promise<Visit>>;
-  let pid: number;
-
-  beforeAll(async () => {
-    await zoo.open();
-    pid = zoo.worker.pid;
-    visits = visitAll(CHOSEN, LANES, (animal) => zoo.visit(animal, AbortSignal.timeout(VISIT_MS)));
-  }, 120_000);
-  afterAll(async () => {
-    await zoo.close();
-  }, 60_000);
-
-  it.each(CHOSEN.map((animal) => [animal.name, animal] as const))(
-    'ends as expected, and the worker goes on: %s',
-    async (name, animal) => {
-      const visited = await visits.get(name);
-      expect(visited === undefined ? ['was not visited'] : await zoo.faults(animal, visited)).toEqual([]);
-      expect(zoo.worker.pid).toBe(pid);
-    },
-    2 * VISIT_MS,
-  );
-
+const TITLE = 'the zoo: graphs that misbehave, several at once on one worker';
+describeAnimals(TITLE, CHOSEN, { visitMs: VISIT_MS, waitMs: 2 * VISIT_MS }, (zoo) => {
   it(
     'tries all runs of a crashed process again alone, and blames only the one that crashes alone',
     async () => {
@@ -59,10 +35,6 @@ describe('the zoo: graphs that misbehave, several at once on one worker', () => 
     },
     VISIT_MS,
   );
-
-  it('leaves no process of a node behind when the worker has stopped', async () => {
-    expect(await zoo.close()).toEqual([]);
-  }, 60_000);
 });
 
 describe('a project whose module ends its process while it is imported', () => {
